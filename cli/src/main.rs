@@ -1,0 +1,2 @@
+//! The `gridproof` binary.
+fn main() {}

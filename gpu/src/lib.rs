@@ -1,0 +1,1 @@
+//! How real GPUs run a launch: the wgpu device, the adapter fingerprint.

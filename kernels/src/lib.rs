@@ -1,0 +1,1 @@
+//! The kernels themselves, their variants, and the dispatchers that choose a launch for a problem.

@@ -1,0 +1,1 @@
+//! What each kernel must compute: problems, f64 oracles, bit-faithful models, numerics.

@@ -1,0 +1,1 @@
+//! The only renderer: human text, JSON, JUnit and SARIF.

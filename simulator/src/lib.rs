@@ -1,0 +1,1 @@
+//! How a GPU may run a launch: front ends, machine, scheduler, detectors.
