@@ -9,6 +9,7 @@
 //! slot or by parameter position, and may be a buffer range or scalar bytes.
 #![forbid(unsafe_code)]
 
+mod arithmetic;
 mod buffer;
 mod dispatch;
 mod dtype;
@@ -16,6 +17,7 @@ mod error;
 mod module;
 mod tensor;
 
+pub use arithmetic::{Arithmetic, Denormals, MultiplyAdd};
 pub use buffer::{Buffer, ByteRange, Contents, Fill, MayRace};
 pub use dispatch::{Argument, BufferId, Constant, Dispatch, Launch, ModuleId, Target, Value};
 pub use dtype::DType;
