@@ -8,10 +8,37 @@
 pub mod finding;
 pub mod frontend;
 pub mod ir;
+pub mod ladder;
 pub mod memory;
 pub mod outcome;
 pub mod schedule;
+pub mod scheduler;
 
 pub use finding::Finding;
 pub use outcome::{Approximation, Budget, Config, Detectors, Exhausted, Outcome, SimulateError, Stats, Unsupported};
 pub use schedule::Schedule;
+pub use outcome::Hazards;
+pub use scheduler::Policy;
+
+use gridproof_launch::Launch;
+
+/// Decides a launch: runs every workgroup against the memory at dispatch start plus its own writes, with all
+/// detectors watching, on all cores. Never needs a schedule; see ARCHITECTURE.md for why one run is enough.
+///
+/// # Errors
+/// When the launch, its modules or the configuration are wrong, or a construct is unsupported. Findings and
+/// exhausted budgets are not errors: they are in the [`Outcome`].
+pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError> {
+    let _ = (launch, config);
+    unimplemented!()
+}
+
+/// Runs a launch under one schedule, switching between workgroups only at accesses to `hazards` (from a
+/// proof's [`Outcome::hazards`]) and at atomics.
+///
+/// # Errors
+/// As [`prove`]; and [`SimulateError::Schedule`] when a schedule to replay does not fit.
+pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
+    let _ = (launch, config, policy, hazards);
+    unimplemented!()
+}

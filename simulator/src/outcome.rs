@@ -194,6 +194,15 @@ pub struct Stats {
     pub peak_memory: u64,
 }
 
+/// The bytes of each dispatch that raced: scheduling points are accesses to these, and atomics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hazards {
+    /// For each dispatch, the buffers that raced with their byte ranges, sorted and disjoint.
+    pub storage: Vec<std::collections::BTreeMap<gridproof_launch::BufferId, Vec<gridproof_launch::ByteRange>>>,
+    /// For each dispatch, the ranges of workgroup memory that raced, sorted and disjoint.
+    pub workgroup: Vec<Vec<gridproof_launch::ByteRange>>,
+}
+
 /// What one simulation gave.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -211,6 +220,8 @@ pub struct Outcome {
     pub approximations: Vec<Approximation>,
     /// Contents of the launch's buffers after the last dispatch, in the order of `Launch::buffers`.
     pub buffers: Vec<crate::memory::Image>,
+    /// Racy bytes: where the order of accesses can matter.
+    pub hazards: Hazards,
     /// Source files that spans point into.
     pub files: Vec<SourceFile>,
     /// The schedule that was run; empty for [`crate::prove`], which needs none.

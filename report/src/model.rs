@@ -1,0 +1,193 @@
+//! What a report says, as data: made by `conformance`, rendered here.
+
+use std::time::Duration;
+
+use gridproof_launch::Arithmetic;
+use gridproof_simulator::ir::SourceFile;
+use gridproof_simulator::{Approximation, Exhausted, Finding, Stats, Unsupported};
+
+/// What was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A kernel of the catalogue.
+    Catalogue {
+        /// Kernel name.
+        kernel: String,
+        /// Variant name.
+        variant: String,
+        /// Shape keys and values, in the kernel's documented order.
+        shape: Vec<(String, String)>,
+        /// Seed of the input data.
+        seed: u64,
+    },
+    /// A user's own kernel.
+    File {
+        /// Path of the kernel as given.
+        module: String,
+        /// Entry point.
+        entry: String,
+        /// Path of the launch file as given.
+        launch: String,
+    },
+}
+
+/// The verdict on one launch. The four outcomes never mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// No fault in any schedule.
+    RaceFree,
+    /// At least one race that is neither benign nor declared; nothing else is needed to be this.
+    Racy,
+    /// No race, but another fault (bounds, offset, barrier, ...).
+    Faulty,
+    /// Uses something the simulator does not model.
+    Unsupported,
+    /// A budget ran out, or one run does not decide the launch.
+    Incomplete,
+}
+
+impl Verdict {
+    /// The word in reports and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::RaceFree => "race-free",
+            Self::Racy => "racy",
+            Self::Faulty => "faulty",
+            Self::Unsupported => "unsupported",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// What the outputs of a launch lean on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assumption {
+    /// Nothing: race-free.
+    AnyOrder,
+    /// Workgroups start in index order on R slots and progress arbitrarily.
+    InOrderStart,
+    /// The R resident workgroups advance together.
+    LockstepWaves,
+    /// Wrong even then.
+    None,
+}
+
+impl Assumption {
+    /// The word in reports and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AnyOrder => "any-order",
+            Self::InOrderStart => "in-order-start",
+            Self::LockstepWaves => "lockstep-waves",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The weakest assumption under which the outputs are those of the race-free run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeUnder {
+    /// The assumption.
+    pub assumption: Assumption,
+    /// Slots it was tried with; `None` for any order.
+    pub slots: Option<u32>,
+}
+
+/// One rung of the ladder as it was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// The assumption.
+    pub assumption: Assumption,
+    /// Slots.
+    pub slots: u32,
+    /// Schedules run.
+    pub schedules: u64,
+    /// Whether all of them gave the race-free outputs.
+    pub outputs_equal: bool,
+    /// Output bytes that differ in the first schedule that failed.
+    pub differing_bytes: u64,
+    /// That schedule, printed.
+    pub schedule: Option<String>,
+}
+
+/// The smallest launch at which a racy kernel's outputs go wrong under an assumption, found by search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// Shape key that was searched.
+    pub key: String,
+    /// Its smallest failing value.
+    pub value: u64,
+    /// The assumption it fails under.
+    pub assumption: Assumption,
+    /// Slots.
+    pub slots: u32,
+}
+
+/// Distance between outputs and the f64 oracle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputError {
+    /// Which run: `race-free`, or the assumption it ran under.
+    pub run: String,
+    /// Output buffer.
+    pub buffer: String,
+    /// `||out - ref|| / ||ref||`, dimensionless.
+    pub relative: f64,
+    /// First element that differs from the race-free run, when one does.
+    pub first_wrong_element: Option<u64>,
+    /// Elements that differ from the race-free run.
+    pub wrong_elements: u64,
+}
+
+/// Everything one check gave.
+#[derive(Clone, Debug)]
+pub struct CheckReport {
+    /// What was checked.
+    pub subject: Subject,
+    /// Arithmetic profile.
+    pub arithmetic: Arithmetic,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What outputs lean on; `None` where it was not asked or has no meaning.
+    pub safe_under: Option<SafeUnder>,
+    /// The ladder as it was tried; empty for a race-free launch.
+    pub rungs: Vec<Rung>,
+    /// Smallest failing launch, when it was searched for and found.
+    pub threshold: Option<Threshold>,
+    /// Findings.
+    pub findings: Vec<Finding>,
+    /// Distinct findings not kept.
+    pub findings_dropped: u64,
+    /// Sources that the findings' spans point into.
+    pub files: Vec<SourceFile>,
+    /// Places whose bits devices may compute differently.
+    pub approximations: Vec<Approximation>,
+    /// What is not modelled, for [`Verdict::Unsupported`].
+    pub unsupported: Option<Unsupported>,
+    /// The budget that ran out, for [`Verdict::Incomplete`].
+    pub exhausted: Option<Exhausted>,
+    /// Whether the one run decides all schedules (the theorem applies).
+    pub decides_every_schedule: bool,
+    /// Schedules executed besides the deciding run.
+    pub schedules_explored: u64,
+    /// Distances to the oracle, where there is one.
+    pub output_errors: Vec<OutputError>,
+    /// The command line that repeats this check.
+    pub command: String,
+    /// How much was done.
+    pub stats: Stats,
+    /// Wall-clock time of the whole check with all its schedules.
+    pub elapsed: Duration,
+}
+
+/// One row of the main job's table.
+#[derive(Clone, Debug)]
+pub struct VerdictRow {
+    /// The check.
+    pub report: CheckReport,
+    /// What kernels.md demands, in words: verdict, rules, assumption.
+    pub expected: String,
+    /// Whether the computed verdict is the demanded one.
+    pub as_expected: bool,
+    /// What differs, when something does.
+    pub mismatch: Option<String>,
+}
