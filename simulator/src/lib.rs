@@ -5,6 +5,7 @@
 //! touches no file.
 #![forbid(unsafe_code)]
 
+mod disassembly;
 pub mod finding;
 pub mod frontend;
 pub mod ir;
@@ -15,9 +16,9 @@ pub mod schedule;
 pub mod scheduler;
 
 pub use finding::Finding;
+pub use outcome::Hazards;
 pub use outcome::{Approximation, Budget, Config, Detectors, Exhausted, Outcome, SimulateError, Stats, Unsupported};
 pub use schedule::Schedule;
-pub use outcome::Hazards;
 pub use scheduler::Policy;
 
 use gridproof_launch::Launch;
