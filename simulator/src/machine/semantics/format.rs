@@ -225,8 +225,7 @@ fn round(magnitude: u64, extra: u32, rounding: Rounding, negative: bool) -> u64 
     let (kept, rest, half) = match extra {
         0 => return magnitude,
         1..64 => (magnitude >> extra, magnitude & (u64::MAX >> (64 - extra)), 1 << (extra - 1)),
-        64 => (0, magnitude, 1 << 63),
-        // All of it is less than a half; any value between zero and `half` says so.
+        // Only floats come here, with 53 bits at most: all of the magnitude is less than a half, as 1 is of 4.
         _ => (0, magnitude.min(1), 2),
     };
     let up = match rounding {

@@ -120,7 +120,7 @@ fn high_product(ty: Integer, x: u64, y: u64) -> u64 {
     } else {
         u128::from(x) * u128::from(y)
     };
-    low64(product >> 32)
+    low64(product >> ty.bits)
 }
 
 /// The low 64 bits.

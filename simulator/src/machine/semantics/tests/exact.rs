@@ -313,7 +313,8 @@ fn single(x: f64) -> f32 {
 
 #[test]
 fn transcendental_functions_are_the_ones_they_are_named() {
-    let functions: [(UnaryOp, fn(f64) -> f64); 17] = [
+    type Function = fn(f64) -> f64;
+    let functions: [(UnaryOp, Function); 17] = [
         (UnaryOp::Exp, f64::exp),
         (UnaryOp::Exp2, f64::exp2),
         (UnaryOp::Log, f64::ln),
