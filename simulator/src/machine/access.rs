@@ -766,10 +766,10 @@ impl Subgroup {
         };
         for lane in Lanes(lanes) {
             (0..loaded).for_each(|row| self.registers.set_word(Reg(access.value.0 + row), lane, 0));
-            for reg in access.result {
+            if let Some(reg) = access.result {
                 self.registers.set_value(reg, rows, lane, 0);
             }
-            for reg in access.exchanged {
+            if let Some(reg) = access.exchanged {
                 self.registers.set_word(reg, lane, 0);
             }
         }

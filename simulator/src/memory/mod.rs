@@ -8,5 +8,5 @@ mod storage;
 
 pub use image::Image;
 pub use pages::PAGE;
-pub(crate) use pages::{PageTable, page_of};
+pub(crate) use pages::page_of;
 pub(crate) use storage::{DirtyPage, Storage};

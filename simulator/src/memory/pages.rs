@@ -34,13 +34,6 @@ impl<T> PageTable<T> {
         self.directories.get(page / DIRECTORY)?.as_ref()?[page % DIRECTORY].as_ref()
     }
 
-    /// The page, if it exists.
-    #[inline(always)]
-    pub fn find_mut(&mut self, page: u64) -> Option<&mut T> {
-        let page = at64(page);
-        self.directories.get_mut(page / DIRECTORY)?.as_mut()?[page % DIRECTORY].as_mut()
-    }
-
     /// The page, made by `make` where it does not exist yet.
     pub fn find_or_insert(&mut self, page: u64, make: impl FnOnce() -> T) -> &mut T {
         let page = at64(page);

@@ -323,12 +323,6 @@ pub fn granules_of(offset: usize, bytes: usize, shift: u32) -> std::ops::Range<u
     offset >> shift..(offset + bytes + (1 << shift) - 1) >> shift
 }
 
-/// The invocation that `lane` of a subgroup is.
-#[inline(always)]
-pub const fn invocation(stamp: &Stamp, lane: u32) -> u32 {
-    stamp.first_invocation + lane
-}
-
 /// Bits of flagged granules, grown on demand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -346,12 +340,6 @@ impl Flags {
         for (&word, &bits) in &other.words {
             *self.words.entry(word).or_default() |= bits;
         }
-    }
-
-    /// Whether a granule is flagged.
-    #[inline]
-    pub fn contains(&self, granule: u64) -> bool {
-        self.words.get(&(granule / 64)).is_some_and(|bits| bits >> (granule % 64) & 1 == 1)
     }
 
     /// Whether nothing is flagged.
