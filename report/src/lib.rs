@@ -1,4 +1,14 @@
 //! The only renderer: human text, JSON, JUnit and SARIF.
+//!
+//! `conformance` fills [`model`]; everything here turns it into text and never looks at anything else: no
+//! files, no terminal, no clock. Where output goes, whether it has colour and how wide it is are options.
 #![forbid(unsafe_code)]
 
+pub mod explain;
+pub mod human;
 pub mod model;
+pub mod source;
+pub mod steps;
+pub mod text;
+pub mod verdict;
+pub mod words;

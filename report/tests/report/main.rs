@@ -1,0 +1,4 @@
+//! What each renderer makes of each finding and each status.
+
+mod human;
+mod made;
