@@ -6,6 +6,7 @@
 
 pub mod explain;
 pub mod human;
+pub mod json;
 pub mod model;
 pub mod source;
 pub mod steps;

@@ -2,6 +2,8 @@
 //!
 //! Each function gives one or a few plain lines without layout; the renderers arrange them.
 
+use gridproof_simulator::finding::Severity;
+
 use crate::model::{Assumption, CheckReport, Rung, SafeUnder, Subject, Threshold, Verdict};
 use crate::text::{bytes, count, number, plain, seconds};
 
@@ -39,7 +41,18 @@ pub fn verdict(report: &CheckReport) -> String {
         Verdict::Unsupported => "the launch uses what the simulator does not model".to_owned(),
         Verdict::Incomplete => incomplete(report),
     };
-    format!("{word}: {why}")
+    match warnings(report) {
+        0 => format!("{word}: {why}"),
+        warnings => format!("{word}: {why}; {}", count(warnings, "warning")),
+    }
+}
+
+fn errors(report: &CheckReport) -> u64 {
+    report.findings.iter().filter(|finding| finding.severity == Severity::Error).count() as u64
+}
+
+fn warnings(report: &CheckReport) -> u64 {
+    report.findings.len() as u64 - errors(report)
 }
 
 fn explored(report: &CheckReport) -> String {
@@ -47,14 +60,7 @@ fn explored(report: &CheckReport) -> String {
 }
 
 fn found(report: &CheckReport) -> String {
-    let errors =
-        report.findings.iter().filter(|finding| finding.severity == gridproof_simulator::finding::Severity::Error);
-    let errors = errors.count() as u64;
-    let warnings = report.findings.len() as u64 - errors;
-    let mut text = count(errors, "error");
-    if warnings > 0 {
-        text += &format!(" and {}", count(warnings, "warning"));
-    }
+    let mut text = count(errors(report), "error");
     if report.findings_dropped > 0 {
         text += &format!("; {} not shown", count(report.findings_dropped, "further finding"));
     }
@@ -163,12 +169,15 @@ pub fn exhausted(report: &CheckReport) -> Option<String> {
 /// How much was done and how long it took.
 pub fn stats(report: &CheckReport) -> String {
     let stats = &report.stats;
+    let schedules = match report.schedules_explored {
+        0 => String::new(),
+        explored => format!(", {} besides the proof", count(explored, "schedule")),
+    };
     format!(
-        "{}, {}, {}, {} besides the proof, in {}",
+        "{}, {}, {}{schedules}, in {}",
         count(stats.workgroups, "workgroup"),
         count(stats.invocations, "invocation"),
         count(stats.instructions, "instruction"),
-        count(report.schedules_explored, "schedule"),
         seconds(report.elapsed)
     )
 }

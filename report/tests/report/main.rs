@@ -1,4 +1,6 @@
 //! What each renderer makes of each finding and each status.
 
 mod human;
+mod json;
 mod made;
+mod schema;
