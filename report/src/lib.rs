@@ -7,9 +7,22 @@
 pub mod explain;
 pub mod human;
 pub mod json;
+pub mod junit;
 pub mod model;
+pub mod sarif;
 pub mod source;
 pub mod steps;
+pub mod table;
 pub mod text;
 pub mod verdict;
 pub mod words;
+
+/// A format's library refused to write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{format} cannot be written: {message}")]
+pub struct RenderError {
+    /// The format.
+    pub format: &'static str,
+    /// What its library says.
+    pub message: String,
+}

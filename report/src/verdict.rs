@@ -87,8 +87,9 @@ pub fn safe_under(report: &CheckReport) -> Option<String> {
 }
 
 /// The same in a few words, for a table.
-pub fn safe_under_short(safe: Option<SafeUnder>) -> String {
-    match safe {
+pub fn safe_under_short(report: &CheckReport) -> String {
+    match report.safe_under {
+        None if report.verdict == Verdict::RaceFree => "any order".to_owned(),
         None => "-".to_owned(),
         Some(SafeUnder { assumption: Assumption::AnyOrder, .. }) => "any order".to_owned(),
         Some(SafeUnder { assumption: Assumption::InOrderStart, slots }) => with_slots("in-order start", slots),

@@ -2,5 +2,6 @@
 
 mod human;
 mod json;
+mod machines;
 mod made;
 mod schema;
