@@ -3,19 +3,20 @@
 //! `gp1;slots=512;0*3,1,2*40` reads: format 1, 512 slots, then unit 0 ran for three turns, unit 1 for one,
 //! unit 2 for forty. A *turn* takes a unit from one scheduling point to just before the next; which
 //! accesses are scheduling points follows from the launch itself, so the string needs nothing else.
-//! A unit is `WORKGROUP` (linear index in the dispatch) or `WORKGROUP.SUBGROUP`; dispatches after the
-//! first are separated by `/`. `*` after a unit without a number means: until it ends.
+//! A unit is `WORKGROUP.SUBGROUP` (linear index in the dispatch), or `WORKGROUP` alone for whichever of its
+//! subgroups is ready, the lowest first. `*` without a number means: until it ends (a subgroup alone: or waits
+//! at a barrier). Dispatches after the first are separated by `/`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One unit of scheduling: a subgroup of a workgroup.
+/// One unit of scheduling: a subgroup of a workgroup, or the whole workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unit {
     /// Linear index of the workgroup in its dispatch, x fastest.
     pub workgroup: u32,
-    /// Subgroup in the workgroup.
-    pub subgroup: u32,
+    /// Subgroup in the workgroup; `None` for whichever is ready, the lowest first.
+    pub subgroup: Option<u32>,
 }
 
 /// A run of turns of one unit.
@@ -23,7 +24,7 @@ pub struct Unit {
 pub struct Turns {
     /// Who runs.
     pub unit: Unit,
-    /// How many turns; `None`: until it ends or waits at a barrier.
+    /// How many turns; `None`: until it ends (see the file's head).
     pub count: Option<u32>,
 }
 
@@ -77,8 +78,8 @@ impl fmt::Display for Schedule {
                     f.write_str(",")?;
                 }
                 write!(f, "{}", unit.workgroup)?;
-                if unit.subgroup > 0 {
-                    write!(f, ".{}", unit.subgroup)?;
+                if let Some(subgroup) = unit.subgroup {
+                    write!(f, ".{subgroup}")?;
                 }
                 match count {
                     None => f.write_str("*")?,
@@ -170,10 +171,10 @@ impl Reader<'_> {
 
     fn turns(&mut self) -> Result<Turns, ScheduleError> {
         let workgroup = self.number()?;
-        let mut subgroup = 0;
+        let mut subgroup = None;
         if self.peek() == Some('.') {
             self.position += 1;
-            subgroup = self.number()?;
+            subgroup = Some(self.number()?);
         }
         let mut count = Some(1);
         if self.peek() == Some('*') {
@@ -203,7 +204,7 @@ mod tests {
     fn turns_of_one_unit_join() {
         let mut schedule = Schedule { slots: 2, dispatches: vec![] };
         for workgroup in [0, 0, 1, 0] {
-            schedule.push(Unit { workgroup, subgroup: 0 });
+            schedule.push(Unit { workgroup, subgroup: None });
         }
         assert_eq!(schedule.to_string(), "gp1;slots=2;0*2,1,0");
     }
