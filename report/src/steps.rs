@@ -20,11 +20,10 @@ pub fn steps(schedule: &Schedule, most: Option<usize>) -> Vec<String> {
     let mut lines = Vec::new();
     let several = schedule.dispatches.len() > 1;
     for (dispatch, turns) in schedule.dispatches.iter().enumerate() {
-        let subgroups = turns.iter().any(|turns| turns.unit.subgroup > 0);
         let prefix = if several { format!("dispatch {dispatch}: ") } else { String::new() };
         let joined = join(turns);
         let groups = fold(&joined);
-        lines.extend(groups.iter().map(|group| prefix.clone() + &group.words(subgroups)));
+        lines.extend(groups.iter().map(|group| prefix.clone() + &group.words()));
         lines.push(prefix + "what is left runs in index order until it ends");
     }
     if lines.len() > most {
@@ -57,46 +56,53 @@ impl Step {
 
     /// Takes `next` into the run of neighbours, if it continues it.
     fn extend(&mut self, next: Turns) -> bool {
-        let Unit { workgroup, subgroup } = self.last;
-        let reached = subgroup.saturating_add(1);
-        let within =
-            next.unit == Unit { workgroup, subgroup: reached } && self.subgroups.is_none_or(|all| reached < all);
-        let across = workgroup.checked_add(1) == Some(next.unit.workgroup)
-            && next.unit.subgroup == 0
-            && self.first.subgroup == 0
-            && self.subgroups.is_none_or(|all| reached == all);
-        if self.turns != next.count || !(within || across) {
+        if self.turns != next.count || !self.reaches(next.unit) {
             return false;
         }
-        if across {
-            self.subgroups = Some(reached);
+        if let (Some(subgroup), true) = (self.last.subgroup, next.unit.workgroup != self.last.workgroup) {
+            self.subgroups = Some(subgroup.saturating_add(1));
         }
         self.last = next.unit;
         true
     }
 
-    fn words(&self, subgroups: bool) -> String {
+    /// Whether `next` is the neighbour of the last unit, so that "from first up to next" leaves no doubt.
+    fn reaches(&self, next: Unit) -> bool {
+        let along = self.last.workgroup.checked_add(1) == Some(next.workgroup);
+        match (self.last.subgroup, next.subgroup) {
+            (None, None) => along,
+            (Some(last), Some(0)) if along => {
+                self.first.subgroup == Some(0) && self.subgroups.is_none_or(|all| last.saturating_add(1) == all)
+            }
+            (Some(last), Some(next_subgroup)) => {
+                self.last.workgroup == next.workgroup
+                    && last.checked_add(1) == Some(next_subgroup)
+                    && self.subgroups.is_none_or(|all| next_subgroup < all)
+            }
+            _ => false,
+        }
+    }
+
+    fn words(&self) -> String {
         let turns = match self.turns {
+            None if self.first.subgroup.is_none() => "until it ends".to_owned(),
             None => "until it ends or waits at a barrier".to_owned(),
             Some(turns) => format!("for {}", count(turns.into(), "turn")),
         };
+        let (from, to) = (unit(self.first), unit(self.last));
         if self.first == self.last {
-            return format!("{} runs {turns}", unit(self.first, subgroups));
-        }
-        let (from, to) = (unit(self.first, subgroups), unit(self.last, subgroups));
-        let neighbours = self.first.workgroup.checked_add(1) == Some(self.last.workgroup) && self.last.subgroup == 0;
-        let to = if neighbours && !subgroups {
-            format!("{from}, then {to}:")
+            format!("{from} runs {turns}")
+        } else if self.first.workgroup.checked_add(1) == Some(self.last.workgroup) && self.first.subgroup.is_none() {
+            format!("{from}, then {to}: each runs {turns}")
         } else {
-            format!("{from} up to {to}, one after the other:")
-        };
-        format!("{to} each runs {turns}")
+            format!("{from} up to {to}, one after the other: each runs {turns}")
+        }
     }
 }
 
-fn unit(unit: Unit, subgroups: bool) -> String {
+fn unit(unit: Unit) -> String {
     let workgroup = format!("workgroup {}", number(unit.workgroup));
-    if subgroups { format!("{workgroup} subgroup {}", unit.subgroup) } else { workgroup }
+    unit.subgroup.map_or(workgroup.clone(), |subgroup| format!("{workgroup} subgroup {subgroup}"))
 }
 
 fn join(turns: &[Turns]) -> Vec<Step> {
@@ -117,8 +123,8 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn words(&self, subgroups: bool) -> String {
-        let words: Vec<_> = self.steps.iter().map(|step| step.words(subgroups)).collect();
+    fn words(&self) -> String {
+        let words: Vec<_> = self.steps.iter().map(|step| step.words()).collect();
         let words = words.join("; then ");
         if self.times == 1 { words } else { format!("{} times: {words}", number(self.times as u64)) }
     }
@@ -156,12 +162,7 @@ mod tests {
     fn a_short_schedule_is_told_turn_by_turn() {
         check(
             "gp1;slots=2;0*3,1*,0",
-            &[
-                "workgroup 0 runs for 3 turns",
-                "workgroup 1 runs until it ends or waits at a barrier",
-                "workgroup 0 runs for 1 turn",
-                REST,
-            ],
+            &["workgroup 0 runs for 3 turns", "workgroup 1 runs until it ends", "workgroup 0 runs for 1 turn", REST],
         );
     }
 
@@ -176,11 +177,11 @@ mod tests {
             ],
         );
         check(
-            "gp1;slots=1;0,0.1,1,1.1/7",
+            "gp1;slots=1;0.0,0.1,1.0,1.1/7,8",
             &[
                 "dispatch 0: workgroup 0 subgroup 0 up to workgroup 1 subgroup 1, one after the other: each runs for 1 turn",
                 &format!("dispatch 0: {REST}"),
-                "dispatch 1: workgroup 7 runs for 1 turn",
+                "dispatch 1: workgroup 7, then workgroup 8: each runs for 1 turn",
                 &format!("dispatch 1: {REST}"),
             ],
         );
@@ -188,8 +189,9 @@ mod tests {
 
     #[test]
     fn workgroups_with_unequal_subgroups_are_not_joined() {
-        let schedule: Schedule = "gp1;slots=1;0,1,1.1".parse().unwrap();
+        let schedule: Schedule = "gp1;slots=1;0.0,1.0,1.1".parse().unwrap();
         assert_eq!(steps(&schedule, None).len(), 3);
+        check("gp1;slots=1;3.1*", &["workgroup 3 subgroup 1 runs until it ends or waits at a barrier", REST]);
     }
 
     #[test]

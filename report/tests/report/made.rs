@@ -100,7 +100,7 @@ pub fn workgroup_race() -> Finding {
     let read = site(Action::Read, "partial", 63, 0, 0, span("let total", "partial[63]"));
     let write = site(Action::Write, "partial", 63, 0, 63, span("partial[i] = total", "partial[i] = total"));
     Finding {
-        schedule: "gp1;slots=1;0.1*2,0*".parse().ok(),
+        schedule: "gp1;slots=1;0.1*2,0.0*".parse().ok(),
         ..finding(Rule::WorkgroupRace, read, Some(write), unordered(Unordered::NoBarrier))
     }
 }
