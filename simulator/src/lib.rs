@@ -15,9 +15,9 @@ pub mod schedule;
 pub mod scheduler;
 
 pub use finding::Finding;
+pub use outcome::Hazards;
 pub use outcome::{Approximation, Budget, Config, Detectors, Exhausted, Outcome, SimulateError, Stats, Unsupported};
 pub use schedule::Schedule;
-pub use outcome::Hazards;
 pub use scheduler::Policy;
 
 use gridproof_launch::Launch;
