@@ -6,11 +6,11 @@ use crate::outcome::{Config, Outcome, SimulateError};
 use crate::scheduler::Policy;
 
 /// One rung as it was tried. The outputs compared are those of `Launch::buffers` marked `output`
-/// (all writable ones where none is marked), against the outputs of the race-free reading: every
+/// (all buffers where none is marked), against the outputs of the race-free reading: every
 /// workgroup sees the memory at dispatch start and its own writes.
 #[derive(Clone, Debug)]
 pub struct Rung {
-    /// `Serial`, `Bounded` (in-order start) or `Waves` (lock-step) with its slots.
+    /// `Bounded` (in-order start) or `Waves` (lock-step) with its slots.
     pub policy: Policy,
     /// Schedules run.
     pub schedules: u64,
@@ -20,8 +20,8 @@ pub struct Rung {
     pub differing_bytes: u64,
 }
 
-/// Tries the rungs for a racy launch: in-order start on `slots` slots (`schedules` of them), then lock-step
-/// waves of `slots` slots.
+/// Tries the rungs for a racy launch: in-order start on `slots` slots (`schedules` of them, the first of which runs
+/// each workgroup to its end before the next), then lock-step waves of `slots` slots.
 ///
 /// # Errors
 /// As [`crate::run`].
@@ -32,6 +32,43 @@ pub fn climb(
     slots: u32,
     schedules: u64,
 ) -> Result<Vec<Rung>, SimulateError> {
-    let _ = (launch, config, proof, slots, schedules);
-    Ok(Vec::new())
+    let first_seed = Policy::Bounded { slots, seed: 0 };
+    let random = (0..schedules.saturating_sub(1)).map(|seed| Policy::Bounded { slots, seed });
+    let in_order = std::iter::once(Policy::Serial).chain(random);
+    Ok(vec![
+        try_all(launch, config, proof, first_seed, in_order)?,
+        try_all(launch, config, proof, Policy::Waves { slots }, std::iter::once(Policy::Waves { slots }))?,
+    ])
+}
+
+/// Runs policies until one gives other outputs than the proof.
+///
+/// # Errors
+/// As [`crate::run`].
+pub fn try_all(
+    launch: &Launch,
+    config: &Config,
+    proof: &Outcome,
+    name: Policy,
+    policies: impl Iterator<Item = Policy>,
+) -> Result<Rung, SimulateError> {
+    let mut rung = Rung { policy: name, schedules: 0, failing: None, differing_bytes: 0 };
+    for policy in policies {
+        let outcome = crate::run(launch, config, &policy, &proof.hazards)?;
+        rung.schedules += 1;
+        rung.differing_bytes = differing_outputs(launch, proof, &outcome);
+        if rung.differing_bytes > 0 || outcome.exhausted.is_some() {
+            rung.failing = Some(Box::new(outcome));
+            break;
+        }
+    }
+    Ok(rung)
+}
+
+/// Output bytes that differ between two outcomes of one launch.
+pub fn differing_outputs(launch: &Launch, one: &Outcome, other: &Outcome) -> u64 {
+    let marked = launch.buffers.iter().any(|buffer| buffer.output);
+    let compared = launch.buffers.iter().map(|buffer| buffer.output || !marked);
+    let images = one.buffers.iter().zip(&other.buffers);
+    images.zip(compared).filter(|(_, compared)| *compared).map(|((one, other), _)| one.difference(other).0).sum()
 }

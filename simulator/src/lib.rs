@@ -1,22 +1,34 @@
 //! How a GPU may run a launch: front ends, machine, scheduler, detectors.
 //!
-//! [`prove`] decides whether a launch is free of data races and other faults; [`run`] runs it under one
-//! schedule [`Schedule`]. The crate knows no kernel of this project, prints nothing and
-//! touches no file.
+//! [`prove()`] decides whether a launch is free of data races and other faults; [`run()`] runs it under one
+//! [`Policy`]. The crate knows no kernel of this project, prints nothing and touches no file.
 #![forbid(unsafe_code)]
+#![warn(clippy::as_conversions)]
 
+mod analysis;
+mod approximate;
+mod cast;
+mod drive;
+mod explain;
 pub mod finding;
 pub mod frontend;
 pub mod ir;
 pub mod ladder;
+mod link;
+mod machine;
 pub mod memory;
 pub mod outcome;
+mod prove;
+mod recorder;
+mod run;
 pub mod schedule;
 pub mod scheduler;
 
 pub use finding::Finding;
-pub use outcome::Hazards;
-pub use outcome::{Approximation, Budget, Config, Detectors, Exhausted, Outcome, SimulateError, Stats, Unsupported};
+pub use memory::Image;
+pub use outcome::{
+    Approximation, Budget, Config, Detectors, Exhausted, Hazards, Outcome, SimulateError, Stats, Unsupported,
+};
 pub use schedule::Schedule;
 pub use scheduler::Policy;
 
@@ -29,16 +41,14 @@ use gridproof_launch::Launch;
 /// When the launch, its modules or the configuration are wrong, or a construct is unsupported. Findings and
 /// exhausted budgets are not errors: they are in the [`Outcome`].
 pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError> {
-    let _ = (launch, config);
-    unimplemented!()
+    prove::prove(launch, config)
 }
 
 /// Runs a launch under one schedule, switching between workgroups only at accesses to `hazards` (from a
 /// proof's [`Outcome::hazards`]) and at atomics.
 ///
 /// # Errors
-/// As [`prove`]; and [`SimulateError::Schedule`] when a schedule to replay does not fit.
+/// As [`prove()`]; and [`SimulateError::Schedule`] when a schedule to replay does not fit.
 pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
-    let _ = (launch, config, policy, hazards);
-    unimplemented!()
+    run::run(launch, config, policy, hazards)
 }

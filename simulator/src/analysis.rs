@@ -1,0 +1,240 @@
+//! Static facts about a program that the machine and the detectors need before it runs.
+//!
+//! * Which registers can reach an address ([`address_registers`]): only there is integer arithmetic compared
+//!   with exact arithmetic. The analysis follows registers backwards, without regard to control flow, through
+//!   the operations that keep a number's meaning; it stops at memory (an index that was stored and loaded
+//!   again is taken as given) and at remainders, which are a deliberate reduction.
+//! * Whether control flow or addresses can depend on an atomic ([`atomic_dependence`]): where they do not, one
+//!   run decides all schedules. Follows registers and, per binding and space, memory.
+//! * The smallest access to each kind of memory, which is the granule of its shadow.
+
+use crate::cast::at;
+use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, UnaryOp};
+
+/// For each row, whether its value can become part of an address.
+pub fn address_registers(program: &Program) -> Vec<bool> {
+    let mut reaches = vec![false; at(program.rows)];
+    for access in &program.accesses {
+        let offset = access.address.offset.into_iter().flat_map(|reg| match access.address.base {
+            Base::Absolute => vec![reg, reg.high()],
+            _ => vec![reg],
+        });
+        let checks = access.checks.iter().map(|check| check.index);
+        for reg in access.address.index.into_iter().chain(offset).chain(checks) {
+            mark(&mut reaches, reg);
+        }
+    }
+    for instr in &program.code {
+        if let Instr::CheckIndex { index, .. } = instr {
+            mark(&mut reaches, *index);
+        }
+    }
+    while program.code.iter().fold(false, |changed, instr| step_back(&mut reaches, instr) || changed) {}
+    reaches
+}
+
+fn mark(reaches: &mut [bool], reg: Reg) -> bool {
+    match reaches.get_mut(at(reg.0)) {
+        Some(flag) if !*flag => {
+            *flag = true;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Marks the operands of one instruction whose destination reaches an address.
+fn step_back(reaches: &mut [bool], instr: &Instr) -> bool {
+    let Some(dst) = destination(instr) else { return false };
+    if !reaches.get(at(dst.0)).copied().unwrap_or(false) {
+        return false;
+    }
+    sources_that_keep_meaning(instr).into_iter().flatten().fold(false, |changed, reg| mark(reaches, reg) || changed)
+}
+
+/// The operands whose exact value decides the exact value of the result.
+pub fn sources_that_keep_meaning(instr: &Instr) -> [Option<Reg>; 3] {
+    match *instr {
+        Instr::Copy { src, .. } | Instr::CheckIndex { index: src, .. } => [Some(src), None, None],
+        Instr::Unary { op: UnaryOp::Neg | UnaryOp::Not | UnaryOp::Abs, ty, a, .. } if !ty.is_float() => {
+            [Some(a), None, None]
+        }
+        Instr::Binary { op, ty, a, b, .. } if !ty.is_float() && keeps_meaning(op) => [Some(a), Some(b), None],
+        Instr::Ternary { op: TernaryOp::MultiplyAdd | TernaryOp::Clamp, ty, a, b, c, .. } if !ty.is_float() => {
+            [Some(a), Some(b), Some(c)]
+        }
+        Instr::Select { accept, reject, .. } => [Some(accept), Some(reject), None],
+        Instr::Convert { from, to, src, .. } if !from.is_float() && !to.is_float() => [Some(src), None, None],
+        _ => [None; 3],
+    }
+}
+
+const fn keeps_meaning(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Div
+            | BinaryOp::Min
+            | BinaryOp::Max
+            | BinaryOp::And
+            | BinaryOp::Or
+            | BinaryOp::Xor
+            | BinaryOp::Shl
+            | BinaryOp::Shr
+    )
+}
+
+/// The first row an instruction writes (memory accesses aside).
+pub const fn destination(instr: &Instr) -> Option<Reg> {
+    match *instr {
+        Instr::Copy { dst, .. }
+        | Instr::Unary { dst, .. }
+        | Instr::Binary { dst, .. }
+        | Instr::Ternary { dst, .. }
+        | Instr::Select { dst, .. }
+        | Instr::InsertBits { dst, .. }
+        | Instr::Convert { dst, .. }
+        | Instr::Builtin { dst, .. }
+        | Instr::ArrayLength { dst, .. }
+        | Instr::CheckIndex { dst, .. }
+        | Instr::Subgroup { dst, .. } => Some(dst),
+        _ => None,
+    }
+}
+
+/// Whether the program has an atomic on memory that other workgroups can reach.
+pub fn has_storage_atomics(program: &Program) -> bool {
+    program.accesses.iter().any(|access| is_atomic(access) && space_of(program, access) == Space::Storage)
+}
+
+/// Whether the program has any atomic.
+pub fn has_atomics(program: &Program) -> bool {
+    program.accesses.iter().any(is_atomic)
+}
+
+const fn is_atomic(access: &Access) -> bool {
+    matches!(access.kind, AccessKind::Atomic { .. })
+}
+
+/// The memory an access touches. An absolute address counts as storage.
+pub fn space_of(program: &Program, access: &Access) -> Space {
+    match access.address.base {
+        Base::Binding(id) => program.bindings.get(at(id.0)).map_or(Space::Storage, |binding| binding.space),
+        Base::Workgroup => Space::Workgroup,
+        Base::Private => Space::Private,
+        Base::Absolute => Space::Storage,
+    }
+}
+
+/// The first instruction whose jump or address can depend on what an atomic returned.
+pub fn atomic_dependence(program: &Program) -> Option<Pc> {
+    if !has_atomics(program) {
+        return None;
+    }
+    let mut taint = Taint { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
+    while program.code.iter().fold(false, |changed, instr| taint.step(program, instr) || changed) {}
+    let position = program.code.iter().position(|instr| taint.decides(program, instr))?;
+    Some(Pc(crate::cast::narrow(position)))
+}
+
+struct Taint {
+    rows: Vec<bool>,
+    /// One flag per binding, then workgroup, private, absolute.
+    memory: Vec<bool>,
+}
+
+impl Taint {
+    fn is(&self, reg: Reg) -> bool {
+        self.rows.get(at(reg.0)).copied().unwrap_or(false)
+    }
+
+    fn set(&mut self, reg: Reg, count: u32) -> bool {
+        (0..count).fold(false, |changed, i| mark(&mut self.rows, Reg(reg.0 + i)) || changed)
+    }
+
+    fn place(&self, base: Base) -> usize {
+        let bindings = self.memory.len() - 3;
+        match base {
+            Base::Binding(id) => at(id.0).min(bindings),
+            Base::Workgroup => bindings,
+            Base::Private => bindings + 1,
+            Base::Absolute => bindings + 2,
+        }
+    }
+
+    fn step(&mut self, program: &Program, instr: &Instr) -> bool {
+        if let Instr::Access(id) = *instr {
+            return program.accesses.get(at(id.0)).is_some_and(|access| self.access(access));
+        }
+        let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
+        match destination(instr) {
+            Some(dst) if any => self.set(dst, written_rows(instr)),
+            _ => false,
+        }
+    }
+
+    fn access(&mut self, access: &Access) -> bool {
+        let place = self.place(access.address.base);
+        let rows = access.count.saturating_mul(access.scalar.rows());
+        match access.kind {
+            AccessKind::Load => self.memory[place] && self.set(access.value, rows),
+            AccessKind::Store => {
+                let tainted = (0..rows).any(|i| self.is(Reg(access.value.0 + i)));
+                let new = tainted && !self.memory[place];
+                self.memory[place] |= tainted;
+                new
+            }
+            AccessKind::Atomic { .. } => {
+                let mut changed = false;
+                for reg in access.result.into_iter().chain(access.exchanged) {
+                    changed |= self.set(reg, rows);
+                }
+                changed
+            }
+        }
+    }
+
+    fn decides(&self, program: &Program, instr: &Instr) -> bool {
+        match *instr {
+            Instr::JumpIf { condition, .. } => self.is(condition),
+            Instr::CheckIndex { index, .. } => self.is(index),
+            Instr::Access(id) => program.accesses.get(at(id.0)).is_some_and(|access| {
+                let address = access.address.index.into_iter().chain(access.address.offset);
+                address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
+            }),
+            _ => false,
+        }
+    }
+}
+
+fn operands(instr: &Instr) -> [Option<Reg>; 4] {
+    match *instr {
+        Instr::Copy { src, .. } | Instr::Convert { src, .. } => [Some(src), None, None, None],
+        Instr::Unary { a, .. } => [Some(a), None, None, None],
+        Instr::Binary { a, b, .. } => [Some(a), Some(b), None, None],
+        Instr::Ternary { a, b, c, .. } => [Some(a), Some(b), Some(c), None],
+        Instr::Select { condition, accept, reject, .. } => [Some(condition), Some(accept), Some(reject), None],
+        Instr::InsertBits { base, new, place, .. } => [Some(base), Some(new), Some(place), Some(place.high())],
+        Instr::CheckIndex { index, .. } => [Some(index), None, None, None],
+        Instr::Subgroup { src, lane, .. } => [Some(src), Some(lane), None, None],
+        _ => [None; 4],
+    }
+}
+
+fn written_rows(instr: &Instr) -> u32 {
+    match *instr {
+        Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => ty.rows(),
+        Instr::Convert { to, .. } => to.rows(),
+        Instr::Subgroup { op: crate::ir::SubgroupOp::Ballot, .. } => 4,
+        Instr::Subgroup { ty, .. } => ty.rows(),
+        _ => 1,
+    }
+}
+
+/// The smallest element any access makes to the memory that `matches`, as a power of two of bytes; 2 where none does.
+pub fn granule_shift(program: &Program, matches: impl Fn(&Access) -> bool) -> u32 {
+    let smallest = program.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();
+    smallest.unwrap_or(4).clamp(1, 4).trailing_zeros()
+}

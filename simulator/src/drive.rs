@@ -1,0 +1,218 @@
+//! Running one workgroup's subgroups to their end, and what happens when they meet at a barrier.
+
+use std::time::Instant;
+
+use crate::cast::narrow;
+use crate::finding::{Action, Rule};
+use crate::ir::{BarrierScope, Pc, Span};
+use crate::link::Linked;
+use crate::machine::environment::{Environment, Workgroup};
+use crate::machine::registers::Lanes;
+use crate::machine::subgroup::{Event, Subgroup, Waiting};
+use crate::recorder::{FaultDetail, RawSite};
+
+/// Instructions a subgroup runs before its budget is looked at again.
+pub const FUEL: u64 = 1 << 18;
+
+/// The workgroup and its subgroups, kept and reused for one workgroup after the other.
+#[derive(Debug)]
+pub struct Resident {
+    /// Shared part.
+    pub workgroup: Workgroup,
+    /// Subgroups in order.
+    pub subgroups: Vec<Subgroup>,
+}
+
+impl Resident {
+    /// Room for one workgroup.
+    pub fn new(linked: &Linked) -> Self {
+        let subgroups = (0..linked.subgroups).map(|id| Subgroup::new(linked, id)).collect();
+        Self { workgroup: Workgroup::new(linked), subgroups }
+    }
+
+    /// Starts it as workgroup `index`.
+    pub fn start(&mut self, linked: &Linked, index: u32, intervals: &mut u32) {
+        self.workgroup.start(linked, index, intervals);
+        self.subgroups.iter_mut().for_each(|subgroup| subgroup.start(linked));
+    }
+
+    /// Bytes one resident workgroup holds.
+    pub fn footprint(linked: &Linked) -> u64 {
+        let shadow = if linked.config.detectors.race { 9 } else { 1 };
+        u64::from(linked.workgroup_bytes) * shadow + u64::from(linked.subgroups) * Subgroup::footprint(linked)
+    }
+
+    /// Instructions times invocations so far.
+    pub fn instructions(&self) -> u64 {
+        self.subgroups.iter().map(|subgroup| subgroup.instructions).sum()
+    }
+}
+
+/// How a workgroup came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All invocations ended.
+    Done,
+    /// Its barriers diverged: it was stopped, with a finding.
+    Diverged,
+    /// A budget ran out there.
+    Exhausted(&'static str, Span),
+}
+
+/// What the barrier logic decided when no subgroup can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// All have ended.
+    Ended,
+    /// The barrier let everyone through.
+    Passed,
+    /// They do not meet.
+    Diverged,
+}
+
+/// Runs a started workgroup to its end. Subgroups run one after the other up to their next barrier; in a program
+/// with atomics they also take turns when one runs long, so that one may wait for another.
+pub fn run_to_end(resident: &mut Resident, env: &mut Parts<'_>, rotate: bool, intervals: &mut u32) -> End {
+    let mut stuck: Vec<bool> = vec![false; resident.subgroups.len()];
+    loop {
+        for (id, subgroup) in resident.subgroups.iter_mut().enumerate() {
+            while !stuck[id] {
+                let mut env = env.environment(&mut resident.workgroup);
+                match subgroup.run(&mut env, FUEL, true) {
+                    Event::Ended | Event::Waiting => stuck[id] = true,
+                    Event::Yielded | Event::Paused => {
+                        if let Some(end) = over_budget(env.linked, subgroup, subgroup.instructions) {
+                            return end;
+                        }
+                        if rotate {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        if !stuck.iter().all(|&stuck| stuck) {
+            continue;
+        }
+        let total = resident.instructions();
+        if let Some(end) = resident.subgroups.first().and_then(|first| over_budget(env.linked, first, total)) {
+            return end;
+        }
+        match meet(resident, env, intervals) {
+            Meeting::Ended => return End::Done,
+            Meeting::Diverged => return End::Diverged,
+            Meeting::Passed => stuck.fill(false),
+        }
+    }
+}
+
+/// Everything of an [`Environment`] but the workgroup.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The program.
+    pub linked: &'a Linked,
+    /// Buffers.
+    pub storage: &'a mut crate::memory::Storage,
+    /// Shadows.
+    pub shadows: &'a mut [crate::memory::shadow::BufferShadow],
+    /// Findings.
+    pub recorder: &'a mut crate::recorder::Recorder,
+    /// Scheduling points.
+    pub watch: Option<&'a crate::machine::environment::Watch>,
+    /// Log.
+    pub trace: Option<&'a mut crate::machine::environment::Trace>,
+}
+
+impl Parts<'_> {
+    /// The environment of one workgroup.
+    pub fn environment<'a>(&'a mut self, workgroup: &'a mut Workgroup) -> Environment<'a> {
+        Environment {
+            linked: self.linked,
+            storage: self.storage,
+            shadows: self.shadows,
+            workgroup,
+            recorder: self.recorder,
+            watch: self.watch,
+            trace: self.trace.as_deref_mut(),
+        }
+    }
+}
+
+/// Whether a workgroup has used up what it may.
+pub fn over_budget(linked: &Linked, subgroup: &Subgroup, instructions: u64) -> Option<End> {
+    let at = linked.program.span(Pc(subgroup.pc()));
+    if instructions > linked.instruction_limit {
+        return Some(End::Exhausted("instructions", at));
+    }
+    (Instant::now() > linked.deadline).then_some(End::Exhausted("time", at))
+}
+
+/// All subgroups wait or have ended: lets them through, or says why not.
+pub fn meet(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -> Meeting {
+    let waiting: Vec<(u32, Waiting)> = resident
+        .subgroups
+        .iter()
+        .flat_map(|subgroup| subgroup.waiting.iter().map(|waiting| (subgroup.id, *waiting)))
+        .collect();
+    let Some(&(_, first)) = waiting.first() else { return Meeting::Ended };
+    let strict = env.linked.program.strict_barriers;
+    let everyone: u32 = waiting.iter().map(|(_, waiting)| waiting.lanes.count_ones()).sum();
+    let together = waiting.iter().all(|(_, other)| {
+        other.scope == BarrierScope::Workgroup && (!strict || other.pc == first.pc)
+    });
+    if !together || (strict && everyone != env.linked.invocations) {
+        if env.linked.config.detectors.barrier {
+            report_divergence(resident, env, &waiting);
+        }
+        resident.subgroups.iter_mut().for_each(Subgroup::abandon);
+        return Meeting::Diverged;
+    }
+    *intervals += 1;
+    let workgroup = &mut resident.workgroup;
+    workgroup.barriers += 1;
+    if waiting.iter().all(|(_, waiting)| waiting.workgroup_memory) {
+        workgroup.workgroup_interval = *intervals;
+    }
+    if waiting.iter().all(|(_, waiting)| waiting.storage_memory) {
+        workgroup.storage_interval = *intervals;
+    }
+    resident.subgroups.iter_mut().for_each(|subgroup| subgroup.release(BarrierScope::Workgroup));
+    Meeting::Passed
+}
+
+fn report_divergence(resident: &Resident, env: &mut Parts<'_>, waiting: &[(u32, Waiting)]) {
+    let Some(&(id, first)) = waiting.first() else { return };
+    let site = |subgroup: u32, lane: u32, pc: u32, action: Action| RawSite {
+        action,
+        space: crate::ir::Space::Private,
+        buffer: None,
+        offset: 0,
+        bytes: 0,
+        workgroup: resident.workgroup.index,
+        invocation: subgroup * env.linked.lanes + lane,
+        pc,
+        value: None,
+    };
+    let mine: u32 =
+        waiting.iter().filter(|(_, other)| other.pc == first.pc).map(|(_, other)| other.lanes.count_ones()).sum();
+    let elsewhere = env.linked.invocations - mine;
+    let lane = |lanes: u128| Lanes(lanes).next().unwrap_or(0);
+    let other = waiting.iter().find(|(_, other)| other.pc != first.pc || other.scope != first.scope);
+    let second = match other {
+        Some(&(id, other)) => site(id, lane(other.lanes), other.pc, Action::Barrier),
+        None => {
+            let last = narrow(env.linked.program.code.len().saturating_sub(1));
+            let ended = resident.subgroups.iter().find_map(|subgroup| {
+                let count = (env.linked.invocations - subgroup.first_invocation).min(env.linked.lanes);
+                let all = if count >= 128 { u128::MAX } else { (1 << count) - 1 };
+                let gone = all & !subgroup.live();
+                (gone != 0).then(|| (subgroup.id, lane(gone)))
+            });
+            let (id, lane) = ended.unwrap_or((id, 0));
+            site(id, lane, last, Action::Ended)
+        }
+    };
+    let first_site = site(id, lane(first.lanes), first.pc, Action::Barrier);
+    let detail = FaultDetail::Divergence { waiting: mine, elsewhere, other: Box::new(second) };
+    env.recorder.fault(Rule::BarrierDivergence, 0, || (first_site, detail), first.pc);
+}

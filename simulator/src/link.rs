@@ -1,0 +1,262 @@
+//! A program bound to a launch: every name resolved to a buffer, every limit a number, ready to run.
+
+use std::time::Instant;
+
+use gridproof_launch::{Argument, Buffer, BufferId, ByteRange, Contents, DType, Dispatch, Launch, Target, Value};
+
+use crate::analysis;
+use crate::cast::{at, narrow, wide};
+use crate::ir::{AccessKind, Base, Binding, Limit, Program, Space};
+use crate::machine::exact;
+use crate::memory::Image;
+use crate::outcome::{Config, SimulateError};
+
+/// A binding of the program and the bytes it stands for.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// Index into the worker's images.
+    pub buffer: usize,
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Whether races on the buffer are possible in this dispatch: some instruction may write it.
+    pub contested: bool,
+    /// Storage or uniform memory.
+    pub space: Space,
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub struct Linked {
+    /// The program.
+    pub program: Program,
+    /// Position of the dispatch in the launch.
+    pub dispatch: u32,
+    /// Workgroups in x, y, z.
+    pub grid: [u32; 3],
+    /// Bindings, parallel to `program.bindings`.
+    pub bindings: Vec<Bound>,
+    /// For each instruction, whether its result is compared with exact arithmetic.
+    pub followed: Vec<bool>,
+    /// Rows that can reach an address.
+    pub address_registers: Vec<bool>,
+    /// For each access and check, the limit in elements.
+    pub limits: Vec<Vec<u64>>,
+    /// Granule of each image's shadow, as a power of two of bytes.
+    pub granule_shifts: Vec<u32>,
+    /// Granule of workgroup memory's shadow.
+    pub workgroup_granule_shift: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Subgroups of a workgroup.
+    pub subgroups: u32,
+    /// Invocations per subgroup.
+    pub lanes: u32,
+    /// Bytes of workgroup memory, dynamic part included.
+    pub workgroup_bytes: u32,
+    /// How to simulate.
+    pub config: Config,
+    /// Instructions that one workgroup may execute, counted per invocation.
+    pub instruction_limit: u64,
+    /// When the time budget ends.
+    pub deadline: Instant,
+}
+
+impl Linked {
+    /// Workgroups of the grid.
+    pub fn workgroups(&self) -> u32 {
+        self.grid.iter().fold(1_u32, |product, &extent| product.saturating_mul(extent))
+    }
+
+    /// Position of a workgroup in the grid.
+    pub const fn position(&self, workgroup: u32) -> [u32; 3] {
+        let [x, y, _] = self.grid;
+        let (x, y) = (if x == 0 { 1 } else { x }, if y == 0 { 1 } else { y });
+        [workgroup % x, workgroup / x % y, workgroup / x / y]
+    }
+
+    /// Position of an invocation in its workgroup.
+    pub const fn local(&self, invocation: u32) -> [u32; 3] {
+        let [x, y, _] = self.program.workgroup_size;
+        [invocation % x, invocation / x % y, invocation / x / y]
+    }
+}
+
+/// Checks the configuration.
+///
+/// # Errors
+/// [`SimulateError::Config`] with the field, its value and the limit.
+pub fn check_config(config: &Config) -> Result<(), SimulateError> {
+    let lanes = config.subgroup_size;
+    if !lanes.is_power_of_two() || !(4..=128).contains(&lanes) {
+        return Err(SimulateError::Config {
+            name: "subgroup_size",
+            value: lanes.to_string(),
+            limit: "must be a power of two from 4 to 128",
+        });
+    }
+    Ok(())
+}
+
+/// Links one dispatch. Scalar arguments become read-only images appended to `images`.
+///
+/// # Errors
+/// [`SimulateError::Interface`] when program and arguments do not fit together.
+pub fn link(
+    launch: &Launch,
+    position: usize,
+    program: Program,
+    config: &Config,
+    images: &mut Vec<Image>,
+    deadline: Instant,
+) -> Result<Linked, SimulateError> {
+    let dispatch = &launch.dispatches[position];
+    let refuse = |message: String| SimulateError::Interface { dispatch: position, entry: program.entry.clone(), message };
+    refuse_unknown_arguments(dispatch, &program).map_err(refuse)?;
+    let mut bindings = Vec::new();
+    for binding in &program.bindings {
+        let argument = argument_for(dispatch, binding).ok_or_else(|| {
+            refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding)))
+        })?;
+        let (buffer, range) = place(argument, binding, images);
+        if range.length() < binding.minimum_length {
+            return Err(refuse(format!(
+                "`{}` needs at least {} bytes, but is bound to {}",
+                binding.name,
+                binding.minimum_length,
+                range.length()
+            )));
+        }
+        bindings.push(Bound { buffer, start: range.start, length: range.length(), contested: false, space: binding.space });
+    }
+    mark_contested(&program, &mut bindings);
+    let invocations = workgroup_invocations(&program).map_err(refuse)?;
+    let granule_shifts = (0..images.len()).map(|image| storage_granule(&program, &bindings, image)).collect();
+    let address_registers = analysis::address_registers(&program);
+    let followed = program.code.iter().map(|instr| exact::is_followed(instr, &address_registers)).collect();
+    let workgroups = dispatch.workgroups().unwrap_or(u64::MAX).max(1);
+    let workgroup_bytes = program.workgroup_bytes.saturating_add(dispatch.dynamic_workgroup_bytes);
+    if workgroup_bytes > LARGEST_WORKGROUP_MEMORY {
+        return Err(refuse(format!("{workgroup_bytes} bytes of workgroup memory: the limit is {LARGEST_WORKGROUP_MEMORY}")));
+    }
+    Ok(Linked {
+        dispatch: narrow(position),
+        grid: dispatch.grid,
+        limits: limits(&program, &bindings),
+        followed,
+        address_registers,
+        granule_shifts,
+        workgroup_granule_shift: analysis::granule_shift(&program, |access| access.address.base == Base::Workgroup),
+        invocations,
+        subgroups: invocations.div_ceil(config.subgroup_size),
+        lanes: config.subgroup_size,
+        workgroup_bytes,
+        config: *config,
+        instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),
+        deadline,
+        bindings,
+        program,
+    })
+}
+
+/// Workgroup memory beyond this is a mistake in any language (the largest GPU has 228 KiB).
+const LARGEST_WORKGROUP_MEMORY: u32 = 1 << 20;
+
+/// What every workgroup may execute however many there are.
+const SMALLEST_SHARE: u64 = 16_000_000;
+
+fn slot_text(binding: &Binding) -> String {
+    match (binding.slot, binding.parameter) {
+        (Some((group, slot)), _) => format!(" (@group({group}) @binding({slot}))"),
+        (None, Some(position)) => format!(" (parameter {position})"),
+        (None, None) => String::new(),
+    }
+}
+
+fn matches(target: &Target, binding: &Binding) -> bool {
+    match target {
+        Target::Name(name) => *name == binding.name,
+        Target::Slot { group, binding: slot } => binding.slot == Some((*group, *slot)),
+        Target::Parameter(position) => binding.parameter == Some(*position),
+    }
+}
+
+fn argument_for<'a>(dispatch: &'a Dispatch, binding: &Binding) -> Option<&'a Argument> {
+    dispatch.arguments.iter().find(|argument| matches(&argument.target, binding))
+}
+
+fn refuse_unknown_arguments(dispatch: &Dispatch, program: &Program) -> Result<(), String> {
+    for argument in &dispatch.arguments {
+        let known = program.bindings.iter().any(|binding| matches(&argument.target, binding));
+        if !known && matches!(argument.value, Value::Scalar(_)) {
+            return Err(format!("the entry point uses nothing called {}", argument.target));
+        }
+    }
+    Ok(())
+}
+
+fn place(argument: &Argument, binding: &Binding, images: &mut Vec<Image>) -> (usize, ByteRange) {
+    match &argument.value {
+        Value::Buffer { buffer: BufferId(id), range } => (*id, *range),
+        Value::Scalar(bytes) => {
+            let buffer = Buffer {
+                name: binding.name.clone(),
+                dtype: DType::U8,
+                shape: vec![wide(bytes.len())],
+                length: wide(bytes.len()),
+                contents: Contents::Dense(bytes.clone().into()),
+                may_race: Vec::new(),
+                output: false,
+            };
+            images.push(Image::new(&buffer));
+            (images.len() - 1, buffer.range())
+        }
+    }
+}
+
+/// A buffer is contested when any instruction of the program may write it, through whichever binding.
+fn mark_contested(program: &Program, bindings: &mut [Bound]) {
+    let written = |id: usize| {
+        program.accesses.iter().any(|access| {
+            let stores = !matches!(access.kind, AccessKind::Load);
+            stores && matches!(access.address.base, Base::Binding(binding) if at(binding.0) == id)
+        })
+    };
+    let buffers: Vec<usize> = (0..bindings.len()).filter(|&id| written(id)).map(|id| bindings[id].buffer).collect();
+    for bound in bindings {
+        bound.contested = buffers.contains(&bound.buffer);
+    }
+}
+
+fn storage_granule(program: &Program, bindings: &[Bound], image: usize) -> u32 {
+    let shift = analysis::granule_shift(program, |access| match access.address.base {
+        Base::Binding(id) => bindings.get(at(id.0)).is_some_and(|bound| bound.buffer == image),
+        Base::Absolute => true,
+        _ => false,
+    });
+    let aligned = bindings.iter().filter(|bound| bound.buffer == image).all(|bound| bound.start.trailing_zeros() >= shift);
+    if aligned { shift } else { 0 }
+}
+
+fn workgroup_invocations(program: &Program) -> Result<u32, String> {
+    let size = program.workgroup_size;
+    let count = size.iter().fold(1_u64, |product, &extent| product.saturating_mul(u64::from(extent)));
+    match u32::try_from(count) {
+        Ok(count @ 1..=1024) => Ok(count),
+        _ => Err(format!("workgroup size {size:?} has {count} invocations: the limit is 1 to 1,024")),
+    }
+}
+
+fn limits(program: &Program, bindings: &[Bound]) -> Vec<Vec<u64>> {
+    let limit = |limit: &Limit| match *limit {
+        Limit::Elements(elements) => u64::from(elements),
+        Limit::RuntimeArray { binding, first, stride } => array_length(&bindings[at(binding.0)], first, stride),
+    };
+    program.accesses.iter().map(|access| access.checks.iter().map(|check| limit(&check.limit)).collect()).collect()
+}
+
+/// Elements of a runtime-sized array that starts `first` bytes into a binding.
+pub fn array_length(bound: &Bound, first: u32, stride: u32) -> u64 {
+    bound.length.saturating_sub(u64::from(first)) / u64::from(stride.max(1))
+}

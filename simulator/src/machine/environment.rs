@@ -1,0 +1,146 @@
+//! What a subgroup touches besides its own registers while it runs.
+
+use crate::finding::Action;
+use crate::ir::Space;
+use crate::link::Linked;
+use crate::memory::Storage;
+use crate::memory::shadow::{BufferShadow, Class, Local};
+use crate::recorder::Recorder;
+
+/// The shared part of one workgroup.
+#[derive(Debug)]
+pub struct Workgroup {
+    /// Linear index in the dispatch.
+    pub index: u32,
+    /// Position in the grid.
+    pub position: [u32; 3],
+    /// Workgroup memory.
+    pub memory: Vec<u8>,
+    /// Bytes of it that have a value; `None` where all have.
+    pub initialised: Option<Vec<bool>>,
+    /// Its shadow.
+    pub shadow: Local,
+    /// Interval of workgroup memory: a number that no other stretch between barriers has.
+    pub workgroup_interval: u32,
+    /// Interval of storage memory.
+    pub storage_interval: u32,
+    /// Workgroup barriers passed so far.
+    pub barriers: u32,
+}
+
+impl Workgroup {
+    /// A workgroup that has not started.
+    pub fn new(linked: &Linked) -> Self {
+        Self {
+            index: 0,
+            position: [0; 3],
+            memory: vec![0; crate::cast::at(linked.workgroup_bytes)],
+            initialised: None,
+            shadow: Local::default(),
+            workgroup_interval: 1,
+            storage_interval: 1,
+            barriers: 0,
+        }
+    }
+
+    /// Starts it as workgroup `index`, with intervals nobody has had.
+    pub fn start(&mut self, linked: &Linked, index: u32, intervals: &mut u32) {
+        self.index = index;
+        self.position = linked.position(index);
+        self.memory.fill(0);
+        self.initialised = (!linked.program.workgroup_zeroed).then(|| vec![false; self.memory.len()]);
+        self.barriers = 0;
+        *intervals += 1;
+        self.workgroup_interval = *intervals;
+        self.storage_interval = *intervals;
+    }
+}
+
+/// Bytes whose accesses are scheduling points.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Sorted, disjoint byte ranges per image.
+    pub storage: Vec<Vec<std::ops::Range<u64>>>,
+    /// Sorted, disjoint byte ranges of workgroup memory.
+    pub workgroup: Vec<std::ops::Range<u64>>,
+}
+
+impl Watch {
+    /// Whether `length` bytes from `start` on touch a watched range.
+    #[inline]
+    pub fn hits(ranges: &[std::ops::Range<u64>], start: u64, length: u64) -> bool {
+        let next = ranges.partition_point(|range| range.end <= start);
+        ranges.get(next).is_some_and(|range| range.start < start + length)
+    }
+}
+
+/// One logged access to a watched range.
+#[derive(Clone, Debug)]
+pub struct TraceEntry {
+    /// Buffer; `None` for workgroup memory.
+    pub buffer: Option<usize>,
+    /// Memory.
+    pub space: Space,
+    /// First byte, in the buffer or in workgroup memory.
+    pub offset: u64,
+    /// Bytes per element.
+    pub bytes: u32,
+    /// How it takes part in conflicts.
+    pub class: Class,
+    /// What it did.
+    pub action: Action,
+    /// Linear invocation.
+    pub invocation: u32,
+    /// Subgroup.
+    pub subgroup: u32,
+    /// Program counter.
+    pub pc: u32,
+    /// Bits read or written.
+    pub value: u64,
+    /// Interval of its memory kind.
+    pub interval: u32,
+    /// Barriers its subgroup had passed by itself.
+    pub epoch: u32,
+    /// Workgroup barriers the workgroup had passed.
+    pub barriers: u32,
+}
+
+/// Accesses logged at most; a racy loop says nothing new after that.
+const TRACE_LIMIT: usize = 1 << 16;
+
+/// Log of accesses to a few chosen bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Which bytes.
+    pub watch: Watch,
+    /// The accesses, in order of execution.
+    pub entries: Vec<TraceEntry>,
+}
+
+impl Trace {
+    /// Appends an entry while there is room.
+    pub fn log(&mut self, entry: TraceEntry) {
+        if self.entries.len() < TRACE_LIMIT {
+            self.entries.push(entry);
+        }
+    }
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub struct Environment<'a> {
+    /// The program and its bindings.
+    pub linked: &'a Linked,
+    /// Buffers.
+    pub storage: &'a mut Storage,
+    /// Shadows per image; empty when races are not watched for.
+    pub shadows: &'a mut [BufferShadow],
+    /// The workgroup.
+    pub workgroup: &'a mut Workgroup,
+    /// Where findings go.
+    pub recorder: &'a mut Recorder,
+    /// Scheduling points, when a schedule is run.
+    pub watch: Option<&'a Watch>,
+    /// Log, when a race is looked at again.
+    pub trace: Option<&'a mut Trace>,
+}

@@ -1,0 +1,13 @@
+//! One subgroup executing a program: registers, control flow, memory accesses.
+//!
+//! `step` says what happened; only the driver ([`crate::drive`]) decides who runs next, and the detectors
+//! only watch.
+
+pub mod access;
+pub mod atomics;
+pub mod collective;
+pub mod environment;
+pub mod exact;
+pub mod registers;
+pub mod semantics;
+pub mod subgroup;

@@ -1,0 +1,12 @@
+//! Device memory: contents of buffers ([`Image`]), one worker's view of them ([`Storage`]), and the shadow
+//! that remembers who touched which byte ([`shadow`]).
+
+mod image;
+mod pages;
+pub(crate) mod shadow;
+mod storage;
+
+pub use image::Image;
+pub use pages::PAGE;
+pub(crate) use pages::page_of;
+pub(crate) use storage::{DirtyPage, Storage};

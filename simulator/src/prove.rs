@@ -1,0 +1,383 @@
+//! Deciding a launch with one run.
+//!
+//! Every workgroup of a dispatch runs against the memory at dispatch start plus its own writes, on any worker, in
+//! any order. If the access sets of two workgroups conflict, the launch is racy. If none do, then in every
+//! schedule every workgroup reads just what it read here (the theorem in ARCHITECTURE.md), so the findings and the
+//! outputs of this run are those of all runs. A program with atomics on storage runs its workgroups
+//! over shared memory instead, one after the other, with turns taken when one runs long.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
+
+use gridproof_launch::Launch;
+
+use crate::cast::{at, at64, wide};
+use crate::drive::{End, Parts, Resident, run_to_end};
+use crate::explain::{self, Evidence};
+use crate::frontend;
+use crate::ir::Span;
+use crate::link::{Linked, check_config, link};
+use crate::memory::shadow::{BufferShadow, Class};
+use crate::memory::{DirtyPage, Image, PAGE, Storage};
+use crate::outcome::{Approximation, Config, Exhausted, Hazards, Outcome, SimulateError, Stats};
+use crate::recorder::Recorder;
+use crate::schedule::Schedule;
+use crate::{analysis, run};
+
+/// See [`crate::prove`].
+///
+/// # Errors
+/// See [`crate::prove`].
+pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError> {
+    let mut session = Session::new(launch, config)?;
+    for position in 0..launch.dispatches.len() {
+        if session.outcome.exhausted.is_some() {
+            break;
+        }
+        session.dispatch(position)?;
+    }
+    Ok(session.finish())
+}
+
+/// A launch on its way through its dispatches.
+pub(crate) struct Session<'a> {
+    pub launch: &'a Launch,
+    pub config: &'a Config,
+    pub images: Vec<Image>,
+    pub outcome: Outcome,
+    started: Instant,
+}
+
+impl<'a> Session<'a> {
+    pub fn new(launch: &'a Launch, config: &'a Config) -> Result<Self, SimulateError> {
+        launch.validate()?;
+        check_config(config)?;
+        let images: Vec<Image> = launch.buffers.iter().map(Image::new).collect();
+        Ok(Self { launch, config, images, outcome: Outcome::empty(), started: Instant::now() })
+    }
+
+    /// The program of one dispatch, bound to the images (scalar arguments are appended to them).
+    pub fn linked(&mut self, position: usize) -> Result<Linked, SimulateError> {
+        let dispatch = &self.launch.dispatches[position];
+        let mut program = frontend::lower(self.launch, dispatch)?;
+        self.adopt_files(&mut program);
+        let deadline = self.started.checked_add(self.config.budget.time).unwrap_or_else(far_future);
+        self.images.truncate(self.launch.buffers.len());
+        link(self.launch, position, program, self.config, &mut self.images, deadline)
+    }
+
+    /// Moves a program's files to the outcome's list and points its spans there.
+    fn adopt_files(&mut self, program: &mut crate::ir::Program) {
+        let files = &mut self.outcome.files;
+        let map: Vec<u32> = program
+            .files
+            .iter()
+            .map(|file| {
+                let known = files.iter().position(|other| other == file).unwrap_or_else(|| {
+                    files.push(file.clone());
+                    files.len() - 1
+                });
+                crate::cast::narrow(known)
+            })
+            .collect();
+        for span in &mut program.spans {
+            span.file = map.get(at(span.file)).copied().unwrap_or(0);
+        }
+    }
+
+    fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
+        let linked = self.linked(position)?;
+        self.note_program(&linked);
+        let shared = analysis::has_storage_atomics(&linked.program);
+        let start = self.images.clone();
+        let evidence = if shared { run::prove_shared(&linked, &mut self.images) } else { self.isolated(&linked) };
+        self.note_evidence(&linked, &start, evidence);
+        Ok(())
+    }
+
+    pub fn note_program(&mut self, linked: &Linked) {
+        let program = &linked.program;
+        if let Some(pc) = analysis::atomic_dependence(program) {
+            self.outcome.decides_every_schedule = false;
+            self.outcome.depends_on_atomic.get_or_insert_with(|| program.span(pc));
+        }
+        for (operation, span) in crate::approximate::places(program) {
+            let place = Approximation { operation, span };
+            if !self.outcome.approximations.contains(&place) {
+                self.outcome.approximations.push(place);
+            }
+        }
+    }
+
+    fn note_evidence(&mut self, linked: &Linked, start: &[Image], evidence: Evidence) {
+        let stats = &mut self.outcome.stats;
+        stats.instructions += evidence.stats.instructions;
+        stats.invocations += evidence.stats.invocations;
+        stats.workgroups += evidence.stats.workgroups;
+        stats.peak_memory = stats.peak_memory.max(evidence.stats.peak_memory);
+        self.outcome.exhausted = evidence.exhausted.clone();
+        let (findings, storage, workgroup) = explain::findings(self.launch, linked, start, evidence);
+        self.outcome.findings.extend(findings);
+        self.outcome.hazards.storage.push(storage);
+        self.outcome.hazards.workgroup.push(workgroup);
+    }
+
+    pub fn finish(mut self) -> Outcome {
+        let keep = self.config.max_findings;
+        let total = self.outcome.findings.len();
+        self.outcome.findings.truncate(keep);
+        self.outcome.findings_dropped = wide(total - self.outcome.findings.len());
+        self.images.truncate(self.launch.buffers.len());
+        self.outcome.buffers = self.images;
+        self.outcome.stats.elapsed = self.started.elapsed();
+        self.outcome
+    }
+
+    /// Runs every workgroup alone, on all cores, and merges what they wrote.
+    fn isolated(&mut self, linked: &Linked) -> Evidence {
+        let threads = worker_count(linked, self.config);
+        let queue = Queue { next: AtomicU32::new(0), stop: AtomicBool::new(false), total: linked.workgroups() };
+        let images = &self.images;
+        let mut workers: Vec<Worker> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| Worker::run(linked, images.clone(), &queue))).collect();
+            let mut all = vec![Worker::run(linked, images.clone(), &queue)];
+            all.extend(others.into_iter().filter_map(|other| other.join().ok()));
+            all
+        });
+        let mut merged = workers.swap_remove(0);
+        workers.into_iter().for_each(|worker| merged.merge(worker));
+        merged.into_evidence(linked, &mut self.images)
+    }
+}
+
+fn far_future() -> Instant {
+    Instant::now() + std::time::Duration::from_secs(1 << 30)
+}
+
+fn worker_count(linked: &Linked, config: &Config) -> usize {
+    if !config.detectors.race {
+        return 1;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let asked = if config.threads == 0 { cores } else { config.threads };
+    asked.clamp(1, at(linked.workgroups()).max(1)).min(256)
+}
+
+struct Queue {
+    next: AtomicU32,
+    stop: AtomicBool,
+    total: u32,
+}
+
+impl Queue {
+    /// The next few workgroups, in ascending order for each worker.
+    fn claim(&self) -> std::ops::Range<u32> {
+        const AT_ONCE: u32 = 8;
+        if self.stop.load(Ordering::Relaxed) {
+            return 0..0;
+        }
+        let first = self.next.fetch_add(AT_ONCE, Ordering::Relaxed).min(self.total);
+        first..first.saturating_add(AT_ONCE).min(self.total)
+    }
+}
+
+/// Bytes of one page that workgroups wrote.
+struct Written {
+    page: DirtyPage,
+    /// Two workgroups left different values in byte i.
+    disagree: Box<[u64]>,
+}
+
+struct Worker {
+    recorder: Recorder,
+    shadows: Vec<BufferShadow>,
+    written: BTreeMap<(usize, u64), Written>,
+    stats: Stats,
+    exhausted: Vec<(u32, &'static str, Span)>,
+}
+
+impl Worker {
+    fn run(linked: &Linked, images: Vec<Image>, queue: &Queue) -> Self {
+        let mut worker = Self {
+            recorder: Recorder::default(),
+            shadows: new_shadows(linked),
+            written: BTreeMap::new(),
+            stats: Stats::default(),
+            exhausted: Vec::new(),
+        };
+        let mut storage = Storage::isolated(images);
+        let mut resident = Resident::new(linked);
+        let rotate = analysis::has_atomics(&linked.program);
+        let mut intervals = 1;
+        loop {
+            let claimed = queue.claim();
+            if claimed.is_empty() {
+                break;
+            }
+            for index in claimed {
+                resident.start(linked, index, &mut intervals);
+                let mut parts = Parts {
+                    linked,
+                    storage: &mut storage,
+                    shadows: &mut worker.shadows,
+                    recorder: &mut worker.recorder,
+                    watch: None,
+                    trace: None,
+                };
+                let end = run_to_end(&mut resident, &mut parts, rotate, &mut intervals);
+                worker.end_workgroup(linked, index, end, &resident, &mut storage);
+                if matches!(end, End::Exhausted("time", _)) || Instant::now() > linked.deadline {
+                    queue.stop.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        worker.stats.peak_memory = storage.footprint() + Resident::footprint(linked);
+        worker
+    }
+
+    fn end_workgroup(&mut self, linked: &Linked, index: u32, end: End, resident: &Resident, storage: &mut Storage) {
+        if let End::Exhausted(budget, span) = end {
+            self.exhausted.push((index, budget, span));
+        }
+        self.stats.instructions += resident.instructions();
+        self.stats.invocations += u64::from(linked.invocations);
+        self.stats.workgroups += 1;
+        self.shadows.iter_mut().for_each(BufferShadow::end_workgroup);
+        for (buffer, page, own) in storage.take_writes() {
+            self.absorb(buffer, page, own, |_| true);
+        }
+    }
+
+    /// Adds written bytes; where both wrote a byte, `newer` decides by its offset in the page.
+    fn absorb(&mut self, buffer: usize, page: u64, own: DirtyPage, newer: impl Fn(usize) -> bool) {
+        match self.written.entry((buffer, page)) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Written { page: own, disagree: vec![0; PAGE / 64].into() });
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let mine = entry.get_mut();
+                for byte in bits(&own.written) {
+                    let (word, bit) = (byte / 64, 1 << (byte % 64));
+                    let both = mine.page.written[word] & bit != 0;
+                    if both && mine.page.bytes[byte] != own.bytes[byte] {
+                        mine.disagree[word] |= bit;
+                    }
+                    if !both || newer(byte) {
+                        mine.page.bytes[byte] = own.bytes[byte];
+                    }
+                    mine.page.written[word] |= bit;
+                    mine.page.changed[word] |= own.changed[word] & bit;
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for ((buffer, page), theirs) in other.written {
+            let last = |shadows: &[BufferShadow], byte: usize| last_writer(&shadows[buffer], page, byte);
+            let newer: Vec<bool> =
+                (0..PAGE).map(|byte| last(&other.shadows, byte) > last(&self.shadows, byte)).collect();
+            let disagree = theirs.disagree;
+            self.absorb(buffer, page, theirs.page, |byte| newer[byte]);
+            if let Some(mine) = self.written.get_mut(&(buffer, page)) {
+                mine.disagree.iter_mut().zip(disagree.iter()).for_each(|(mine, theirs)| *mine |= theirs);
+            }
+        }
+        for (mine, theirs) in self.shadows.iter_mut().zip(other.shadows) {
+            for (page, cross) in theirs.cross.into_pages() {
+                mine.cross.find_or_insert(page, Default::default).merge(cross);
+            }
+        }
+        self.recorder.merge(other.recorder);
+        self.stats.instructions += other.stats.instructions;
+        self.stats.invocations += other.stats.invocations;
+        self.stats.workgroups += other.stats.workgroups;
+        self.stats.peak_memory += other.stats.peak_memory;
+        self.exhausted.extend(other.exhausted);
+    }
+
+    fn into_evidence(self, linked: &Linked, images: &mut [Image]) -> Evidence {
+        let mut disagree = BTreeMap::new();
+        let mut changed = BTreeMap::new();
+        for ((buffer, page), written) in self.written {
+            for run in bit_runs(&written.page.written) {
+                images[buffer].write(page * wide(PAGE) + wide(run.start), &written.page.bytes[run]);
+            }
+            disagree.insert((buffer, page), written.disagree);
+            changed.insert((buffer, page), written.page.changed);
+        }
+        let first = self.exhausted.into_iter().min_by_key(|(workgroup, ..)| *workgroup);
+        let exhausted = first.map(|(_, budget, span)| exhausted(linked, budget, span, self.stats.workgroups));
+        Evidence { recorder: self.recorder, shadows: self.shadows, disagree, changed, stats: self.stats, exhausted }
+    }
+}
+
+/// A budget that ran out, in the outcome's words.
+pub(crate) fn exhausted(linked: &Linked, budget: &'static str, at: Span, workgroups_done: u64) -> Exhausted {
+    let limit = match budget {
+        "instructions" => linked.instruction_limit,
+        "memory" => linked.config.budget.memory,
+        _ => u64::try_from(linked.config.budget.time.as_millis()).unwrap_or(u64::MAX),
+    };
+    Exhausted { budget, limit, workgroups_done, workgroups: u64::from(linked.workgroups()), at: Some(at) }
+}
+
+/// One shadow per image, or none where races are not watched for.
+pub(crate) fn new_shadows(linked: &Linked) -> Vec<BufferShadow> {
+    if !linked.config.detectors.race {
+        return Vec::new();
+    }
+    linked.granule_shifts.iter().map(|&shift| BufferShadow::new(shift)).collect()
+}
+
+fn last_writer(shadow: &BufferShadow, page: u64, byte: usize) -> Option<u32> {
+    let cross = shadow.cross.find(page)?;
+    let granule = byte >> shadow.granule_shift;
+    [Class::Write, Class::AtomicWrite]
+        .into_iter()
+        .filter_map(|class| cross.extremes(class, granule))
+        .map(|(_, largest)| largest)
+        .max()
+}
+
+fn bits(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
+    words.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(|(i, &word)| {
+        (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i * 64 + bit)
+    })
+}
+
+fn bit_runs(words: &[u64]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for bit in bits(words) {
+        match runs.last_mut() {
+            Some(run) if run.end == bit => run.end += 1,
+            _ => runs.push(bit..bit + 1),
+        }
+    }
+    runs
+}
+
+impl Outcome {
+    pub(crate) fn empty() -> Self {
+        Self {
+            findings: Vec::new(),
+            findings_dropped: 0,
+            exhausted: None,
+            decides_every_schedule: true,
+            depends_on_atomic: None,
+            approximations: Vec::new(),
+            buffers: Vec::new(),
+            hazards: Hazards::default(),
+            files: Vec::new(),
+            schedule: Schedule::default(),
+            stats: Stats::default(),
+        }
+    }
+}
+
+/// Whether byte `byte` of an image's bit map by page is set.
+pub(crate) fn is_marked(map: &BTreeMap<(usize, u64), Box<[u64]>>, buffer: usize, byte: u64) -> bool {
+    let (page, inside) = (byte / wide(PAGE), at64(byte % wide(PAGE)));
+    map.get(&(buffer, page)).is_some_and(|words| words[inside / 64] >> (inside % 64) & 1 == 1)
+}

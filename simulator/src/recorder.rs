@@ -1,0 +1,145 @@
+//! What one worker noticed, in a form that merges to the same result for any number of workers.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Action, BoundsLimit, Rule};
+use crate::ir::Space;
+use crate::memory::shadow::Flags;
+
+/// One access as the machine saw it, not yet in the launch's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSite {
+    /// What it did.
+    pub action: Action,
+    /// Memory.
+    pub space: Space,
+    /// Buffer, for storage and uniform memory.
+    pub buffer: Option<usize>,
+    /// Byte offset in the buffer, or in workgroup or private memory.
+    pub offset: i128,
+    /// Bytes per element.
+    pub bytes: u32,
+    /// Linear workgroup.
+    pub workgroup: u32,
+    /// Linear invocation in the workgroup.
+    pub invocation: u32,
+    /// Program counter.
+    pub pc: u32,
+    /// Bits read or written, where known.
+    pub value: Option<u64>,
+}
+
+/// What a fault needs besides its site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultDetail {
+    /// Nothing.
+    None,
+    /// GP0004.
+    Bounds(BoundsLimit),
+    /// GP0005: where it wrapped, exact and computed value.
+    Wrapped { origin: u32, exact: i128, computed: i128 },
+    /// GP0008.
+    Alignment(u32),
+    /// GP0003: how many wait at the first site, how many are at the second, and that site.
+    Divergence { waiting: u32, elsewhere: u32, other: Box<RawSite> },
+}
+
+/// A fault that one access shows by itself.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The first access in (workgroup, order of execution).
+    pub site: RawSite,
+    /// More about it.
+    pub detail: FaultDetail,
+    /// Invocations that showed it.
+    pub count: u64,
+}
+
+/// Where a race inside a workgroup was seen, so that it can be looked at again.
+#[derive(Clone, Debug, Default)]
+pub struct RaceHint {
+    /// Smallest (workgroup, granule) pairs that showed it.
+    pub places: Vec<(u32, u64)>,
+    /// Granules that showed it, over all workgroups.
+    pub count: u64,
+}
+
+/// Key of a [`RaceHint`]: buffer (`None` for workgroup memory) and program counter of the later access.
+pub type RaceKey = (Option<usize>, u32);
+
+/// Places kept per hint.
+const PLACES: usize = 4;
+
+/// See the file's head.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    /// Faults by rule, program counter and kind of limit.
+    pub faults: BTreeMap<(Rule, u32, u8), Fault>,
+    /// Races inside a workgroup.
+    pub races: BTreeMap<RaceKey, RaceHint>,
+    /// Granules of storage that raced inside a workgroup, by buffer.
+    pub storage_flags: BTreeMap<usize, Flags>,
+    /// Granules of workgroup memory that raced.
+    pub workgroup_flags: Flags,
+}
+
+impl Recorder {
+    /// Notes a fault; only the first site is kept. Workgroups come in ascending order in one worker.
+    pub fn fault(&mut self, rule: Rule, kind: u8, site: impl FnOnce() -> (RawSite, FaultDetail), pc: u32) {
+        self.faults
+            .entry((rule, pc, kind))
+            .and_modify(|fault| fault.count += 1)
+            .or_insert_with(|| {
+                let (site, detail) = site();
+                Fault { site, detail, count: 1 }
+            });
+    }
+
+    /// Notes a race inside a workgroup.
+    pub fn race(&mut self, buffer: Option<usize>, granule: u64, pc: u32, workgroup: u32) {
+        match buffer {
+            Some(buffer) => self.storage_flags.entry(buffer).or_default().set(granule),
+            None => self.workgroup_flags.set(granule),
+        }
+        let hint = self.races.entry((buffer, pc)).or_default();
+        hint.count += 1;
+        insert_place(&mut hint.places, (workgroup, granule));
+    }
+
+    /// Takes over what another worker noticed.
+    pub fn merge(&mut self, other: Self) {
+        for (key, fault) in other.faults {
+            match self.faults.entry(key) {
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(fault);
+                }
+                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                    let mine = entry.get_mut();
+                    let count = mine.count + fault.count;
+                    if fault.site.workgroup < mine.site.workgroup {
+                        *mine = fault;
+                    }
+                    mine.count = count;
+                }
+            }
+        }
+        for (key, hint) in other.races {
+            let mine = self.races.entry(key).or_default();
+            mine.count += hint.count;
+            hint.places.into_iter().for_each(|place| insert_place(&mut mine.places, place));
+        }
+        for (buffer, flags) in other.storage_flags {
+            self.storage_flags.entry(buffer).or_default().merge(&flags);
+        }
+        self.workgroup_flags.merge(&other.workgroup_flags);
+    }
+}
+
+fn insert_place(places: &mut Vec<(u32, u64)>, place: (u32, u64)) {
+    if let Err(position) = places.binary_search(&place)
+        && position < PLACES
+    {
+        places.insert(position, place);
+        places.truncate(PLACES);
+    }
+}

@@ -1,0 +1,286 @@
+//! Running a launch over shared memory under one schedule.
+//!
+//! Workgroups start in index order whenever a slot is free (in waves: when all are). A subgroup runs from one
+//! scheduling point to just before the next; a scheduling point is an access to a racy byte, or an atomic.
+//! Everything else commutes with what other workgroups do, so nothing is lost by not switching there.
+
+use std::collections::BTreeMap;
+
+use gridproof_launch::{BufferId, Launch};
+
+use crate::cast::{at, narrow, wide};
+use crate::drive::{End, FUEL, Meeting, Parts, Resident, meet, over_budget};
+use crate::explain::Evidence;
+use crate::ir::Span;
+use crate::link::Linked;
+use crate::machine::environment::Watch;
+use crate::machine::subgroup::Event;
+use crate::memory::shadow::BufferShadow;
+use crate::memory::{Image, Storage};
+use crate::outcome::{Config, Detectors, Hazards, Outcome, SimulateError, Stats};
+use crate::prove::{Session, exhausted, new_shadows};
+use crate::recorder::Recorder;
+use crate::schedule::{Schedule, Unit};
+use crate::scheduler::{Policy, Ready, Scheduler, scheduler};
+
+/// See [`crate::run`].
+///
+/// # Errors
+/// See [`crate::run`].
+pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
+    if policy.slots() == 0 {
+        return Err(SimulateError::Config { name: "slots", value: "0".to_owned(), limit: "must be at least 1" });
+    }
+    let quiet = Config { detectors: Detectors::NONE, ..*config };
+    let mut session = Session::new(launch, &quiet)?;
+    session.outcome.schedule = Schedule { slots: policy.slots(), dispatches: Vec::new() };
+    for position in 0..launch.dispatches.len() {
+        if session.outcome.exhausted.is_some() {
+            break;
+        }
+        let linked = session.linked(position)?;
+        session.note_program(&linked);
+        session.outcome.schedule.dispatches.push(Vec::new());
+        let watch = watch(hazards, position, linked.granule_shifts.len());
+        let mut crowd = Crowd::new(&linked, std::mem::take(&mut session.images), policy, Some(&watch));
+        let mut choose = scheduler(policy, position);
+        let result = crowd.run(choose.as_mut(), Some(&mut session.outcome.schedule));
+        session.outcome.exhausted = crowd.exhausted.clone();
+        let stats = &mut session.outcome.stats;
+        stats.instructions += crowd.stats.instructions;
+        stats.invocations += crowd.stats.invocations;
+        stats.workgroups += crowd.stats.workgroups;
+        stats.peak_memory = stats.peak_memory.max(crowd.stats.peak_memory);
+        session.images = crowd.storage.into_images();
+        let turn = session.outcome.schedule.dispatches.last().map_or(0, Vec::len);
+        result.map_err(|message| SimulateError::Schedule { dispatch: position, turn, message })?;
+    }
+    Ok(session.finish())
+}
+
+fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
+    let ranges = |ranges: &[gridproof_launch::ByteRange]| ranges.iter().map(|range| range.start..range.end).collect();
+    let storage = hazards.storage.get(dispatch);
+    let of = |image: usize| storage.and_then(|storage| storage.get(&BufferId(image)));
+    Watch {
+        storage: (0..images).map(|image| of(image).map_or_else(Vec::new, |found| ranges(found))).collect(),
+        workgroup: hazards.workgroup.get(dispatch).map_or_else(Vec::new, |found| ranges(found)),
+    }
+}
+
+/// Workgroups resident together while a program with storage atomics is proved.
+const FAIR_SLOTS: u32 = 256;
+
+/// Runs a program with storage atomics with all detectors, workgroups in index order.
+pub fn prove_shared(linked: &Linked, images: &mut Vec<Image>) -> Evidence {
+    let policy = Policy::Bounded { slots: FAIR_SLOTS, seed: 0 };
+    let mut crowd = Crowd::new(linked, std::mem::take(images), &policy, None);
+    crowd.shadows = new_shadows(linked);
+    let result = crowd.run(&mut Fair::default(), None);
+    debug_assert!(result.is_ok(), "the fair scheduler accepts everything");
+    *images = crowd.storage.into_images();
+    Evidence {
+        recorder: crowd.recorder,
+        shadows: crowd.shadows,
+        disagree: BTreeMap::new(),
+        changed: all_changed(linked),
+        stats: crowd.stats,
+        exhausted: crowd.exhausted,
+    }
+}
+
+/// Over shared memory nobody compares values: no race counts as benign.
+fn all_changed(_linked: &Linked) -> crate::explain::ByteMap {
+    BTreeMap::new()
+}
+
+/// The first that is ready; one that runs long goes to the back.
+#[derive(Default)]
+struct Fair {
+    last: Option<(u32, u32)>,
+}
+
+impl Scheduler for Fair {
+    fn next(&mut self, ready: &[Ready]) -> Result<usize, String> {
+        let next = match self.last {
+            None => 0,
+            Some(last) => ready.iter().position(|ready| (ready.workgroup, ready.subgroup) > last).unwrap_or(0),
+        };
+        self.last = ready.get(next).map(|ready| (ready.workgroup, ready.subgroup));
+        Ok(next)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    Stuck,
+}
+
+/// One workgroup in a slot.
+struct Member {
+    resident: Resident,
+    states: Vec<State>,
+}
+
+/// All resident workgroups of a dispatch.
+struct Crowd<'a> {
+    linked: &'a Linked,
+    storage: Storage,
+    shadows: Vec<BufferShadow>,
+    recorder: Recorder,
+    watch: Option<&'a Watch>,
+    slots: u32,
+    in_waves: bool,
+    members: Vec<Member>,
+    spare: Vec<Resident>,
+    next: u32,
+    intervals: u32,
+    stats: Stats,
+    spent: u64,
+    exhausted: Option<crate::outcome::Exhausted>,
+}
+
+impl<'a> Crowd<'a> {
+    fn new(linked: &'a Linked, images: Vec<Image>, policy: &Policy, watch: Option<&'a Watch>) -> Self {
+        let room = linked.config.budget.memory / Resident::footprint(linked).max(1);
+        let slots = u64::from(policy.slots().min(linked.workgroups())).max(1);
+        let mut crowd = Self {
+            linked,
+            storage: Storage::shared(images),
+            shadows: Vec::new(),
+            recorder: Recorder::default(),
+            watch,
+            slots: u32::try_from(slots).unwrap_or(u32::MAX),
+            in_waves: policy.in_waves(),
+            members: Vec::new(),
+            spare: Vec::new(),
+            next: 0,
+            intervals: 1,
+            stats: Stats::default(),
+            spent: 0,
+            exhausted: None,
+        };
+        if slots > room {
+            crowd.exhausted = Some(exhausted(linked, "memory", Span::default(), 0));
+        }
+        crowd
+    }
+
+    fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
+        let mut ready = Vec::new();
+        while self.exhausted.is_none() {
+            self.fill_slots();
+            if self.members.is_empty() {
+                break;
+            }
+            self.list_ready(&mut ready);
+            if ready.is_empty() {
+                self.pass_barriers();
+                continue;
+            }
+            let chosen = ready[choose.next(&ready)?.min(ready.len() - 1)];
+            if let Some(schedule) = record.as_deref_mut() {
+                let subgroup = (self.linked.subgroups > 1).then_some(chosen.subgroup);
+                schedule.push(Unit { workgroup: chosen.workgroup, subgroup });
+            }
+            self.turn(chosen);
+        }
+        self.stats.peak_memory = self.storage.footprint() + u64::from(self.slots) * Resident::footprint(self.linked);
+        Ok(())
+    }
+
+    fn fill_slots(&mut self) {
+        if self.in_waves && !self.members.is_empty() {
+            return;
+        }
+        while self.next < self.linked.workgroups() && narrow(self.members.len()) < self.slots {
+            let mut resident = self.spare.pop().unwrap_or_else(|| Resident::new(self.linked));
+            resident.start(self.linked, self.next, &mut self.intervals);
+            self.next += 1;
+            self.stats.workgroups += 1;
+            self.stats.invocations += u64::from(self.linked.invocations);
+            let states = vec![State::Ready; at(self.linked.subgroups)];
+            self.members.push(Member { resident, states });
+        }
+    }
+
+    fn list_ready(&self, ready: &mut Vec<Ready>) {
+        ready.clear();
+        for member in &self.members {
+            for (subgroup, state) in member.resident.subgroups.iter().zip(&member.states) {
+                if *state == State::Ready {
+                    let workgroup = member.resident.workgroup.index;
+                    ready.push(Ready { workgroup, subgroup: subgroup.id, clock: subgroup.clock });
+                }
+            }
+        }
+    }
+
+    /// One subgroup runs up to its next scheduling point.
+    fn turn(&mut self, chosen: Ready) {
+        let Some(position) =
+            self.members.iter().position(|member| member.resident.workgroup.index == chosen.workgroup)
+        else {
+            return;
+        };
+        let member = &mut self.members[position];
+        let subgroup = &mut member.resident.subgroups[at(chosen.subgroup)];
+        let before = subgroup.instructions;
+        let mut parts = Parts {
+            linked: self.linked,
+            storage: &mut self.storage,
+            shadows: &mut self.shadows,
+            recorder: &mut self.recorder,
+            watch: self.watch,
+            trace: None,
+        };
+        let mut env = parts.environment(&mut member.resident.workgroup);
+        let event = loop {
+            let event = subgroup.run(&mut env, FUEL, true);
+            let over = over_budget(self.linked, subgroup, subgroup.instructions);
+            match (event, over) {
+                (_, Some(End::Exhausted(budget, span))) => {
+                    self.exhausted = Some(exhausted(self.linked, budget, span, self.stats.workgroups));
+                    break event;
+                }
+                (Event::Paused, _) if self.watch.is_some() => {}
+                _ => break event,
+            }
+        };
+        self.spent += subgroup.instructions - before;
+        if matches!(event, Event::Ended | Event::Waiting) {
+            member.states[at(chosen.subgroup)] = State::Stuck;
+            if member.states.iter().all(|state| *state == State::Stuck) {
+                self.settle(position);
+            }
+        }
+    }
+
+    /// All subgroups of a member wait or have ended.
+    fn settle(&mut self, position: usize) {
+        let member = &mut self.members[position];
+        let mut parts = Parts {
+            linked: self.linked,
+            storage: &mut self.storage,
+            shadows: &mut self.shadows,
+            recorder: &mut self.recorder,
+            watch: self.watch,
+            trace: None,
+        };
+        match meet(&mut member.resident, &mut parts, &mut self.intervals) {
+            Meeting::Passed => member.states.fill(State::Ready),
+            Meeting::Ended | Meeting::Diverged => {
+                let member = self.members.remove(position);
+                self.stats.instructions += member.resident.instructions();
+                self.spare.push(member.resident);
+            }
+        }
+    }
+
+    /// Nobody is ready although workgroups are resident: cannot happen, as `settle` runs at once; do not hang.
+    fn pass_barriers(&mut self) {
+        let left = wide(self.members.len());
+        self.exhausted = Some(exhausted(self.linked, "instructions", Span::default(), left));
+    }
+}
