@@ -1,1 +1,13 @@
 //! The kernels themselves, their variants, and the dispatchers that choose a launch for a problem.
+//!
+//! One WGSL source per kernel in `wgsl/`; a wrong variant is the same source under a named `override`, so
+//! that the difference is the bug. A dispatcher is a pure function from a problem to a
+//! [`Launch`](gridproof_launch::Launch) or a typed refusal. The [`catalogue`] says what must be found in
+//! each variant; it is read by the gate, never by a detector.
+#![forbid(unsafe_code)]
+
+pub mod catalogue;
+pub mod resadd_norm_gemv_int4;
+
+/// The arithmetic that every WGSL kernel is built on; appended to the kernel's own text.
+pub const NUMERICS_WGSL: &str = include_str!("../wgsl/numerics.wgsl");

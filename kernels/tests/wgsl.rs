@@ -1,0 +1,73 @@
+//! naga accepts every module that a dispatcher hands out, with the overrides of every dispatch.
+
+use gridproof_kernels::resadd_norm_gemv_int4::{self as resadd, Options, Reduction, Variant};
+use gridproof_launch::{Arithmetic, Dispatch, Launch, Source, Target};
+use gridproof_reference::resadd_norm_gemv_int4::{Problem, Shape};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+
+fn validator() -> Validator {
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP);
+    validator.subgroup_stages(naga::valid::ShaderStages::COMPUTE);
+    validator.subgroup_operations(naga::valid::SubgroupOperationSet::all());
+    validator
+}
+
+fn parsed(launch: &Launch, dispatch: &Dispatch) -> (naga::Module, ModuleInfo) {
+    let source = &launch.modules[dispatch.module.0].source;
+    let Source::Wgsl(text) = source else { panic!("{} is not WGSL", source.language()) };
+    let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+    let info = validator().validate(&module).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+    (module, info)
+}
+
+/// Resolves the overrides of a dispatch and gives the workgroup size that comes out.
+fn specialised(launch: &Launch, dispatch: &Dispatch) -> [u32; 3] {
+    let (module, info) = parsed(launch, dispatch);
+    let constants = dispatch.constants.iter().map(|(name, value)| (name.clone(), value.as_f64())).collect();
+    let entry = (naga::ShaderStage::Compute, dispatch.entry.as_str());
+    let (module, _) = naga::back::pipeline_constants::process_overrides(&module, &info, Some(entry), &constants)
+        .expect("the overrides fit the module");
+    validator().validate(&module).expect("the specialised module is valid");
+    let entry = module.entry_points.iter().find(|point| point.name == dispatch.entry).expect("the entry point exists");
+    entry.workgroup_size
+}
+
+fn check_bindings(launch: &Launch, dispatch: &Dispatch) {
+    let (module, info) = parsed(launch, dispatch);
+    let position = module.entry_points.iter().position(|point| point.name == dispatch.entry);
+    let usage = info.get_entry_point(position.expect("the entry point exists"));
+    let storage = module.global_variables.iter().filter(|(_, variable)| variable.binding.is_some());
+    let used: Vec<&str> = storage
+        .filter(|(handle, _)| !usage[*handle].is_empty())
+        .filter_map(|(_, variable)| variable.name.as_deref())
+        .collect();
+    let mut given: Vec<&str> = Vec::new();
+    for argument in &dispatch.arguments {
+        let Target::Name(name) = &argument.target else { panic!("arguments go by name") };
+        given.push(name);
+    }
+    given.sort_by_key(|name| used.iter().position(|used| used == name));
+    assert_eq!(used, given, "entry `{}`", dispatch.entry);
+}
+
+#[test]
+fn every_dispatch_of_resadd_norm_gemv_int4_is_valid() {
+    for (n, k) in [(1, 512), (128, 2048), (129, 2048), (512, 4608), (513, 512)] {
+        let shape = Shape::new(n, k).expect("valid sizes");
+        let problem = Problem::from_seed(shape, 1);
+        for variant in Variant::ALL {
+            for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+                for reduction in [Reduction::Subgroup, Reduction::Workgroup] {
+                    let launch = resadd::launch(&problem, variant, Options { arithmetic, reduction });
+                    let launch = launch.expect("there is a launch");
+                    assert_eq!(launch.validate(), Ok(()));
+                    for dispatch in &launch.dispatches {
+                        check_bindings(&launch, dispatch);
+                        let invocations = 32 * variant.path(shape).groups(shape);
+                        assert_eq!(specialised(&launch, dispatch), [invocations, 1, 1]);
+                    }
+                }
+            }
+        }
+    }
+}
