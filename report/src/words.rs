@@ -122,10 +122,11 @@ fn labels(finding: &Finding) -> Vec<Label> {
         Some(second) => labels.push(Label { span: second.span, text: label(finding, second) }),
         None => {}
     }
-    if let Detail::Wrapped { origin, .. } = finding.detail {
-        if !same_place(origin, first.span) {
+    match finding.detail {
+        Detail::Wrapped { origin, .. } if !same_place(origin, first.span) => {
             labels.push(Label { span: origin, text: "wraps here".to_owned() });
         }
+        _ => {}
     }
     labels
 }

@@ -58,10 +58,8 @@ fn own_faults(value: &Value, schema: &Value, path: &str) -> Vec<String> {
             faults.push(format!("{path}: {key} is missing"));
         }
     }
-    if let (Some(minimum), Some(number)) = (schema["minimum"].as_f64(), value.as_f64()) {
-        if number < minimum {
-            faults.push(format!("{path}: {number} is below {minimum}"));
-        }
+    if schema["minimum"].as_f64().zip(value.as_f64()).is_some_and(|(minimum, number)| number < minimum) {
+        faults.push(format!("{path}: {value} is below {}", schema["minimum"]));
     }
     faults
 }
