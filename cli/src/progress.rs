@@ -1,0 +1,34 @@
+//! Progress on standard error: a bar on a terminal, nothing elsewhere.
+
+use std::io::{self, IsTerminal};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar that may be hidden.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar of unknown length; hidden when not `wanted`, or where nobody looks.
+    pub fn new(wanted: bool) -> Self {
+        let shown = wanted && io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// `done` of `all` are done, and `what` is being worked on.
+    pub fn at(&self, done: u64, all: u64, what: &str) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+        self.0.set_message(gridproof_report::text::plain(what));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
