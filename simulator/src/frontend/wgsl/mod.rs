@@ -159,6 +159,7 @@ impl<'m> Lowering<'m> {
             spans: self.spans.into_list(),
             rows: laid.rows,
             constants: laid.constants,
+            zeroed: laid.zeroed,
             accesses: laid.accesses,
             bindings: self.bindings,
             workgroup_size: point.workgroup_size,
