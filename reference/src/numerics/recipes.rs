@@ -53,7 +53,7 @@ pub const RECIPES: [Recipe; 13] = [
     float!("gp_log", log, 0.98),
     float!("gp_log1p", log1p, 1.04),
     float!("gp_sigmoid", sigmoid, 0.7),
-    float!("gp_softplus", softplus, 1.6),
+    float!("gp_softplus", softplus, 1.7),
     float!("gp_silu", silu, 1.6),
     float!("gp_tanh", tanh, 0.9),
     conversion!("gp_f16_to_f32", |word: u32| half::f16_to_f32((word & 0xffff) as u16).to_bits()),
