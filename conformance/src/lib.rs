@@ -3,4 +3,6 @@
 //! The only reader of launch files, case files and tensors. Everything here returns data; nothing prints.
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod family;
 pub mod launch_file;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use gridproof_launch::DType;
+use gridproof_reference::random::Random;
 use toml::Spanned;
 
 use super::error::{LaunchFileError, Problem, Text};
 use super::format::{Init, InitTable, IotaTable, RandomTable};
 use super::number::{Number, Packed, float_bits, int_bits, int_range, is_float};
-use super::random::Random;
+
 use super::tensor_file::StoredTensor;
 
 /// Elements that are known how to make, and not made yet.

@@ -14,7 +14,6 @@ mod format;
 mod kernel;
 mod layout;
 mod number;
-mod random;
 mod tensor_file;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -16,16 +16,27 @@
 //! * The error is stated in ulp of the exact result, as found over all 2^32 arguments by
 //!   `cargo run --release -p gridproof-reference --example sweep`.
 //!
-//! Polynomials are our own: relative minimax fits by Remez exchange in 60-digit arithmetic, coefficients
-//! rounded to f32 one by one from the lowest degree up, the rest refitted after each rounding.
+//! Polynomials are our own, fitted by Remez exchange; each file says over what and how well.
 
 pub mod half;
 
+mod exponential;
+mod logarithm;
 mod profile;
+mod recipes;
 mod reciprocal;
 mod rsqrt;
+mod sigmoid;
+mod softplus;
+mod tanh;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod truth;
 
 pub use profile::{Fixed, Numerics, Profile};
+pub use recipes::{RECIPES, Recipe};
 
 /// The sign bit.
 const SIGN: u32 = 0x8000_0000;
