@@ -29,9 +29,9 @@ impl Progress {
     }
 
     /// `done` of `all` are done, and `what` is being worked on.
-    pub fn at(&self, done: u64, all: u64, what: &str) {
-        self.0.set_length(all);
-        self.0.set_position(done);
+    pub fn at(&self, done: usize, all: usize, what: &str) {
+        self.0.set_length(all as u64);
+        self.0.set_position(done as u64);
         self.0.set_message(gridproof_report::text::plain(what));
     }
 }
