@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use gridproof_conformance::matrix::Partition;
 use gridproof_launch::Arithmetic;
 use gridproof_simulator::Detectors;
 
@@ -178,9 +179,18 @@ pub struct ReplayFlags {
 /// `gridproof conform`.
 #[derive(Args, Debug)]
 pub struct ConformFlags {
-    /// Only cases of this kernel
-    #[arg(long, value_name = "NAME")]
-    pub kernel: Option<String>,
+    /// Only legs whose name contains this text (oracle, sim-wgsl, wgpu); may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub leg: Vec<String>,
+    /// Only cells whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Only one of several shares of the cells, as slice:1/4
+    #[arg(long, value_name = "slice:INDEX/COUNT")]
+    pub partition: Option<Partition>,
+    /// Fail where no adapter can run the cells of wgpu legs, instead of skipping them
+    #[arg(long)]
+    pub require_adapter: bool,
 }
 
 /// `gridproof explain`.

@@ -19,10 +19,19 @@ impl Progress {
         Self(bar)
     }
 
+    /// Something of unknown length is under way.
+    pub fn working(&self, what: &str) {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+            self.0.set_style(style);
+        }
+        self.0.set_message(gridproof_report::text::plain(what));
+        self.0.enable_steady_tick(std::time::Duration::from_millis(120));
+    }
+
     /// `done` of `all` are done, and `what` is being worked on.
-    pub fn at(&self, done: u64, all: u64, what: &str) {
-        self.0.set_length(all);
-        self.0.set_position(done);
+    pub fn at(&self, done: usize, all: usize, what: &str) {
+        self.0.set_length(all as u64);
+        self.0.set_position(done as u64);
         self.0.set_message(gridproof_report::text::plain(what));
     }
 }

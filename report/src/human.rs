@@ -8,10 +8,10 @@ use gridproof_simulator::finding::Severity;
 use gridproof_simulator::ir::{SourceFile, Span};
 use gridproof_simulator::{Finding, Unsupported};
 
-use crate::model::{CheckReport, OutputError, Subject, Verdict};
-use crate::text::{count, plain, printable, wrap};
+use crate::model::{CheckReport, ExpectedFinding, OutputError, ReplayReport, Subject, Verdict};
+use crate::text::{count, plain, printable, seconds, wrap};
 use crate::verdict;
-use crate::words::{Label, Words, place, severity, words};
+use crate::words::{Label, Words, format_place, place, severity, words};
 use crate::{source, steps};
 
 /// How to lay a report out.
@@ -79,7 +79,7 @@ impl Page<'_> {
         let files = &self.report.files;
         let words = words(finding, files, self.full().then_some(usize::MAX));
         if self.brief() {
-            return self.one_line(finding, &words);
+            return one_line(finding, &words, files);
         }
         let level = if finding.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let mut elements = located(&words.labels, files);
@@ -88,11 +88,6 @@ impl Page<'_> {
         elements.push(self.message(Level::HELP, &words.help));
         let title = level.primary_title(words.title).id(finding.rule.code());
         self.group(title.elements(elements))
-    }
-
-    fn one_line(&self, finding: &Finding, words: &Words) -> String {
-        let place = place(finding.first.span, &self.report.files);
-        format!("{}: {}[{}]: {}\n", place, severity(finding.severity), finding.rule.code(), words.title)
     }
 
     fn schedule(&self, finding: &Finding, words: &Words) -> Option<Message<'static>> {
@@ -143,28 +138,18 @@ impl Page<'_> {
 
     fn summary(&self) -> String {
         let mut lines = vec![self.verdict_line()];
-        lines.extend(self.facts().into_iter().map(|(name, text)| self.fact(name, &text)));
+        lines.extend(self.facts().into_iter().map(|(name, text)| fact(name, &text, self.width)));
         lines.join("\n") + "\n"
     }
 
     fn verdict_line(&self) -> String {
-        let text = wrap(&verdict::verdict(self.report), self.width, "  ");
-        if !self.options.color {
-            return text;
-        }
-        let word = self.report.verdict.word();
         let color = match self.report.verdict {
             Verdict::RaceFree => AnsiColor::BrightGreen,
             Verdict::Racy | Verdict::Faulty => AnsiColor::BrightRed,
             Verdict::Unsupported | Verdict::Incomplete => AnsiColor::BrightYellow,
         };
-        let style = Style::new().fg_color(Some(color.into())).effects(Effects::BOLD);
-        format!("{style}{word}{style:#}{}", text.strip_prefix(word).unwrap_or(&text))
-    }
-
-    fn fact(&self, name: &str, text: &str) -> String {
-        const INDENT: &str = "              ";
-        wrap(&format!("  {name:<10}  {}", printable_lines(text)), self.width, INDENT)
+        let text = wrap(&verdict::verdict(self.report), self.width, "  ");
+        if self.options.color { with_first_word(&text, self.report.verdict.word(), color) } else { text }
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -213,6 +198,59 @@ impl Page<'_> {
         }
         text
     }
+}
+
+fn one_line(finding: &Finding, words: &Words, files: &[SourceFile]) -> String {
+    let (place, level) = (place(finding.first.span, files), severity(finding.severity));
+    format!("{place}: {level}[{}]: {}\n", finding.rule.code(), words.title)
+}
+
+fn with_first_word(text: &str, word: &str, color: AnsiColor) -> String {
+    let style = Style::new().fg_color(Some(color.into())).effects(Effects::BOLD);
+    format!("{style}{word}{style:#}{}", text.strip_prefix(word).unwrap_or(text))
+}
+
+fn fact(name: &str, text: &str, width: usize) -> String {
+    const INDENT: &str = "              ";
+    wrap(&format!("  {name:<10}  {}", printable_lines(text)), width, INDENT)
+}
+
+/// What a replay gave: one line per finding, then whether the expected one is among them.
+pub fn replay(report: &ReplayReport, options: &Options) -> String {
+    let width = options.width.clamp(60, 160);
+    let mut text = String::new();
+    for finding in &report.findings {
+        text += &one_line(finding, &words(finding, &report.files, None), &report.files);
+    }
+    let word = if report.reproduced { "reproduced" } else { "not reproduced" };
+    let color = if report.reproduced { AnsiColor::BrightRed } else { AnsiColor::BrightGreen };
+    text += &if options.color { with_first_word(word, word, color) } else { word.to_owned() };
+    for (name, value) in replay_facts(report, options.amount) {
+        text += &format!("\n{}", fact(name, &value, width));
+    }
+    text + "\n"
+}
+
+fn replay_facts(report: &ReplayReport, amount: Amount) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("launch", verdict::subject(&report.replay.subject))];
+    facts.extend(report.replay.expected.as_ref().map(|expected| ("expected", expected_words(expected))));
+    if let Some(schedule) = &report.replay.schedule {
+        let steps = steps::steps(schedule, (amount == Amount::Full).then_some(usize::MAX));
+        let steps: Vec<_> = steps.iter().enumerate().map(|(number, step)| format!("{}. {step}", number + 1)).collect();
+        facts.push(("schedule", format!("on {}:\n{}", steps::slots(schedule), steps.join("\n"))));
+    }
+    if let Some(exhausted) = &report.exhausted {
+        facts.push(("ran out", verdict::exhausted_words(exhausted, &report.files)));
+    }
+    let differing = count(report.differing_bytes, "output byte");
+    facts.push(("outputs", format!("{differing} differ from the race-free run, digest {:016x}", report.digest)));
+    facts.push(("done", format!("in {}", seconds(report.elapsed))));
+    facts
+}
+
+fn expected_words(expected: &ExpectedFinding) -> String {
+    let second = expected.second.as_ref().map(|second| format!(" and {}", format_place(second))).unwrap_or_default();
+    format!("{} on `{}` at {}{second}", expected.rule.code(), plain(&expected.buffer), format_place(&expected.first))
 }
 
 fn checked(report: &CheckReport) -> String {

@@ -3,6 +3,8 @@
 //! A check passes when nothing that counts as an error was found; a row of the main job passes when its verdict
 //! is the demanded one. What has no verdict (unsupported, incomplete) is an error, never a pass or a skip.
 
+use std::time::Duration;
+
 use gridproof_simulator::finding::Severity;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -15,7 +17,7 @@ use crate::{RenderError, verdict};
 /// # Errors
 /// When the format's library fails; no report is known to cause it.
 pub fn check(report: &CheckReport) -> Result<String, RenderError> {
-    print([case(report, check_status(report))])
+    print("check", [case(report, check_status(report))])
 }
 
 /// All rows of the main job.
@@ -23,11 +25,56 @@ pub fn check(report: &CheckReport) -> Result<String, RenderError> {
 /// # Errors
 /// As [`check`].
 pub fn verdicts(rows: &[VerdictRow]) -> Result<String, RenderError> {
-    print(rows.iter().map(|row| case(&row.report, row_status(row))))
+    print("check", rows.iter().map(|row| case(&row.report, row_status(row))))
 }
 
-fn print(cases: impl IntoIterator<Item = TestCase>) -> Result<String, RenderError> {
-    let mut suite = TestSuite::new("check");
+/// One case that is not a check: a cell of the conformance matrix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// The group it belongs to.
+    pub class: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+}
+
+/// What came of a [`Case`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// It failed, and why.
+    Failed(String),
+    /// It could not run, and why.
+    Skipped(String),
+}
+
+/// Cases that are not checks.
+///
+/// # Errors
+/// As [`check`].
+pub fn suite(name: &str, cases: impl IntoIterator<Item = Case>) -> Result<String, RenderError> {
+    let cases = cases.into_iter().map(|Case { name, class, outcome, elapsed }| {
+        let mut status = match outcome {
+            Outcome::Passed => TestCaseStatus::success(),
+            Outcome::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Outcome::Skipped(_) => TestCaseStatus::skipped(),
+        };
+        if let Outcome::Failed(reason) | Outcome::Skipped(reason) = outcome {
+            status.set_message(reason);
+        }
+        let mut case = TestCase::new(name, status);
+        case.set_classname(class).set_time(elapsed);
+        case
+    });
+    print(name, cases)
+}
+
+fn print(name: &str, cases: impl IntoIterator<Item = TestCase>) -> Result<String, RenderError> {
+    let mut suite = TestSuite::new(name);
     suite.add_test_cases(cases);
     let mut report = Report::new("gridproof");
     report.add_test_suite(suite);

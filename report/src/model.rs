@@ -227,6 +227,27 @@ pub struct Replay {
     pub expected: Option<ExpectedFinding>,
 }
 
+/// What running a finding again gave.
+#[derive(Clone, Debug)]
+pub struct ReplayReport {
+    /// What was to be reproduced.
+    pub replay: Replay,
+    /// Whether it was: the expected finding is there again, or, with a schedule alone, outputs differ.
+    pub reproduced: bool,
+    /// Output bytes that differ from the race-free run.
+    pub differing_bytes: u64,
+    /// A number that stands for all output bytes: equal for equal outputs.
+    pub digest: u64,
+    /// Findings of this run.
+    pub findings: Vec<Finding>,
+    /// Sources that the findings' spans point into.
+    pub files: Vec<SourceFile>,
+    /// The budget that ran out, if one did.
+    pub exhausted: Option<Exhausted>,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+}
+
 /// What identifies a finding from one run to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedFinding {

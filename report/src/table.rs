@@ -17,7 +17,8 @@ pub enum Layout {
         /// Whether to use ANSI colours.
         color: bool,
     },
-    /// A program reads it: a line of headings, then one line per row, fields separated by tabs.
+    /// A program reads it: a line of headings, then one line per row, fields separated by tabs, the last one what
+    /// differs.
     Pipe,
 }
 
@@ -76,9 +77,10 @@ fn rules(report: &CheckReport) -> String {
 }
 
 fn piped(rows: &[VerdictRow]) -> String {
-    let mut text = HEADINGS.join("\t") + "\n";
+    let mut text = HEADINGS.join("\t") + "\tdifference\n";
     for row in rows {
-        text += &(fields(row).join("\t") + "\n");
+        let difference = plain(row.mismatch.as_deref().unwrap_or_default());
+        text += &format!("{}\t{difference}\n", fields(row).join("\t"));
     }
     text
 }

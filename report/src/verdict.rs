@@ -2,7 +2,9 @@
 //!
 //! Each function gives one or a few plain lines without layout; the renderers arrange them.
 
+use gridproof_simulator::Exhausted;
 use gridproof_simulator::finding::Severity;
+use gridproof_simulator::ir::SourceFile;
 
 use crate::model::{Assumption, CheckReport, Rung, SafeUnder, Subject, Threshold, Verdict};
 use crate::text::{bytes, count, number, plain, seconds};
@@ -151,20 +153,24 @@ pub fn threshold(threshold: &Threshold) -> String {
 
 /// Which budget ran out, and what was covered.
 pub fn exhausted(report: &CheckReport) -> Option<String> {
-    let exhausted = report.exhausted.as_ref()?;
+    report.exhausted.as_ref().map(|exhausted| exhausted_words(exhausted, &report.files))
+}
+
+/// As [`exhausted`]; `files` are what its span points into.
+pub fn exhausted_words(exhausted: &Exhausted, files: &[SourceFile]) -> String {
     let limit = match exhausted.budget {
         "memory" => bytes(exhausted.limit),
         "time" => format!("{} ms", number(exhausted.limit)),
         _ => format!("{} {}", number(exhausted.limit), exhausted.budget),
     };
     let (done, all) = (number(exhausted.workgroups_done), number(exhausted.workgroups));
-    let at = exhausted.at.map(|span| format!(", last seen at {}", crate::words::place(span, &report.files)));
-    Some(format!(
+    let at = exhausted.at.map(|span| format!(", last seen at {}", crate::words::place(span, files)));
+    format!(
         "the {} budget of {limit} ran out after {done} of {all} workgroups{}; raise it with --budget-{}",
         exhausted.budget,
         at.unwrap_or_default(),
         exhausted.budget
-    ))
+    )
 }
 
 /// How much was done and how long it took.

@@ -7,7 +7,7 @@ mod read;
 mod write;
 
 pub use read::{ReadError, read_finding, read_replay};
-pub use write::{check, verdicts};
+pub use write::{check, replay, verdicts};
 
 /// The version of the format.
 pub const VERSION: u64 = 1;

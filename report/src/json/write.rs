@@ -9,7 +9,7 @@ use gridproof_simulator::{Exhausted, Unsupported};
 use serde_json::{Map, Value, json};
 
 use super::VERSION;
-use crate::model::{CheckReport, OutputError, Rung, SafeUnder, Subject, Threshold, VerdictRow};
+use crate::model::{CheckReport, OutputError, ReplayReport, Rung, SafeUnder, Subject, Threshold, VerdictRow};
 use crate::words::{hexadecimal, kind, severity, words};
 use crate::{source, verdict};
 
@@ -32,6 +32,35 @@ pub fn verdicts(rows: &[VerdictRow]) -> String {
         })
         .collect();
     print(&json!({ "version": VERSION, "verdicts": rows }))
+}
+
+/// What a replay gave.
+pub fn replay(report: &ReplayReport) -> String {
+    let mut object = Map::new();
+    object.insert("version".to_owned(), json!(VERSION));
+    subject(&mut object, &report.replay.subject);
+    let findings = report.findings.iter().map(|found| {
+        json!({
+            "rule": found.rule.code(),
+            "severity": severity(found.severity),
+            "title": words(found, &report.files, None).title,
+            "first": access(&found.first, &report.files),
+            "second": found.second.as_ref().map(|second| access(second, &report.files)),
+        })
+    });
+    let rest = json!({
+        "schedule": report.replay.schedule.as_ref().map(ToString::to_string),
+        "reproduced": report.reproduced,
+        "differing_bytes": report.differing_bytes,
+        "digest": format!("{:016x}", report.digest),
+        "findings": findings.collect::<Vec<_>>(),
+        "exhausted": report.exhausted.as_ref().map(|ran_out| exhausted(ran_out, &report.files)),
+        "seconds": report.elapsed.as_secs_f64(),
+    });
+    if let Value::Object(rest) = rest {
+        object.extend(rest);
+    }
+    print(&Value::Object(object))
 }
 
 /// Pretty, with a line break at the end. `{:#}` of a [`Value`] cannot fail, unlike the serialising functions.

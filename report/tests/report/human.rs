@@ -1,7 +1,7 @@
 //! The report for a person.
 
 use gridproof_report::human::{Amount, Options, render};
-use gridproof_report::model::{Assumption, CheckReport, SafeUnder, Verdict};
+use gridproof_report::model::{Assumption, CheckReport, ReplayReport, SafeUnder, Verdict};
 use gridproof_simulator::finding::{BoundsLimit, Finding, Severity};
 use gridproof_simulator::ir::SourceFile;
 
@@ -82,6 +82,14 @@ fn amounts_differ() {
     insta::assert_snapshot!("human_brief", brief);
     let full = render(&made::approximate(), &Options { amount: Amount::Full, ..Options::default() });
     insta::assert_snapshot!("human_full", full);
+}
+
+#[test]
+fn a_replay_says_whether_it_reproduced() {
+    let report = made::replay();
+    insta::assert_snapshot!("human_replay", gridproof_report::human::replay(&report, &Options::default()));
+    let gone = ReplayReport { reproduced: false, findings: Vec::new(), differing_bytes: 0, ..report };
+    insta::assert_snapshot!("human_replay_not", gridproof_report::human::replay(&gone, &Options::default()));
 }
 
 #[test]

@@ -82,6 +82,11 @@ fn the_bytes_are_the_expected_ones() {
 }
 
 #[test]
+fn what_a_replay_gave() {
+    insta::assert_snapshot!("json_replay", gridproof_report::json::replay(&made::replay()));
+}
+
+#[test]
 fn a_replay_is_read_back() {
     let replay = read_replay(&check(&made::racy())).unwrap();
     let report = made::racy();

@@ -45,6 +45,22 @@ fn junit_of_each_verdict() {
 }
 
 #[test]
+fn junit_of_other_cases() {
+    let case = |name: &str, outcome| junit::Case {
+        name: name.to_owned(),
+        class: "conform".to_owned(),
+        outcome,
+        elapsed: std::time::Duration::from_millis(5),
+    };
+    let cases = [
+        case("a", junit::Outcome::Passed),
+        case("b", junit::Outcome::Failed("output[1] is 0x8000".to_owned())),
+        case("c", junit::Outcome::Skipped("no adapter".to_owned())),
+    ];
+    insta::assert_snapshot!("junit_suite", junit::suite("conform", cases).unwrap());
+}
+
+#[test]
 fn sarif_of_a_race() {
     let mut value = sarif_of(&made::racy());
     value["runs"][0]["tool"]["driver"]["rules"] = Value::Null;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gridproof_launch::Arithmetic;
 use gridproof_report::model::{
-    Assumption, CheckReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
+    Assumption, CheckReport, OutputError, ReplayReport, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
 };
 use gridproof_simulator::finding::{AccessSite, Action, BoundsLimit, Detail, Finding, Rule, Severity, Unordered};
 use gridproof_simulator::ir::{SourceFile, Space, Span};
@@ -289,4 +289,19 @@ pub fn approximate() -> CheckReport {
         span: Span { line: index + 1, column: 5, ..Span::default() },
     };
     CheckReport { approximations: (0..7).map(place).collect(), ..report(Verdict::RaceFree, Vec::new()) }
+}
+
+/// A replay of [`racy`] that showed the race again.
+pub fn replay() -> ReplayReport {
+    let report = racy();
+    ReplayReport {
+        replay: gridproof_report::json::read_replay(&gridproof_report::json::check(&report)).unwrap(),
+        reproduced: true,
+        differing_bytes: 1020,
+        digest: 0x1234_5678_9abc_def0,
+        findings: report.findings,
+        files: report.files,
+        exhausted: None,
+        elapsed: Duration::from_millis(12),
+    }
 }
