@@ -133,10 +133,14 @@ pub fn atomic_dependence(program: &Program) -> Option<Pc> {
     if !has_atomics(program) {
         return None;
     }
-    let mut taint = Taint { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
-    while program.code.iter().fold(false, |changed, instr| taint.step(program, instr) || changed) {}
+    let taint = Taint::of(program);
     let position = program.code.iter().position(|instr| taint.decides(program, instr))?;
     Some(Pc(crate::cast::narrow(position)))
+}
+
+/// For each row, whether it can hold what an atomic gave.
+pub fn atomic_registers(program: &Program) -> Vec<bool> {
+    Taint::of(program).rows
 }
 
 struct Taint {
@@ -146,6 +150,12 @@ struct Taint {
 }
 
 impl Taint {
+    fn of(program: &Program) -> Self {
+        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
+        while program.code.iter().fold(false, |changed, instr| taint.step(program, instr) || changed) {}
+        taint
+    }
+
     fn is(&self, reg: Reg) -> bool {
         self.rows.get(at(reg.0)).copied().unwrap_or(false)
     }

@@ -143,5 +143,5 @@ fn early_returns_of_called_functions() {
 fn dead_code_is_harmless() {
     let text = "if false { output[0] = 1u; } loop { output[1] = 2u; break; output[2] = 3u; } output[3] = 4u; return; ";
     assert_eq!(body(text, &[], 4), [0, 2, 0, 4]);
-    assert_eq!(items("fn f() -> u32 { loop { return 3u; } }", "output[0] = f();", &[], 1), [3]);
+    assert_eq!(items("fn f() -> u32 { loop { if true { return 3u; } } return 4u; }", "output[0] = f();", &[], 1), [3]);
 }

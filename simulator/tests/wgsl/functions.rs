@@ -81,12 +81,8 @@ fn overrides_by_name_and_number() {
         ("N", Constant::Int(8)),
         ("SCALE", Constant::Float(2.5)),
         ("7", Constant::Bool(true)),
-        ("M", Constant::Int(-3_i64.pow(0) * 5)),
+        ("M", Constant::Int(-5)),
     ];
-    let mut text = "".to_owned();
-    for _ in 0..0 {
-        text.push(' ');
-    }
     let words = run.words();
     assert_eq!(words[..16], (0..16).map(|i| (15 - i) * 3).collect::<Vec<u32>>());
     assert_eq!(words[20..], [10, 1, (-5_i32).cast_unsigned(), 24]);

@@ -12,7 +12,7 @@ mod packing;
 mod subgroups;
 mod types;
 
-use gridproof_launch::{Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source, Tensor};
+use gridproof_launch::{Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source, Target, Tensor, Value};
 use gridproof_simulator::{Config, Outcome, prove};
 
 /// Buffers of 32-bit words called `input` (if the text names it) and `output`.
@@ -42,10 +42,10 @@ impl<'a> Run<'a> {
         dispatch.constants = self.constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let input = Buffer::from_tensor(Tensor::dense("input", DType::U32, shape, bytes).unwrap());
         let output = Buffer::filled("output", DType::U32, [self.words], Fill::Byte(0)).unwrap();
-        for buffer in [input, output] {
-            let name = buffer.name.clone();
-            let id = launch.add_buffer(buffer.clone());
-            dispatch.arguments.push(Argument::buffer(name, id, &buffer));
+        for (binding, buffer) in (0..).zip([input, output]) {
+            let range = buffer.range();
+            let value = Value::Buffer { buffer: launch.add_buffer(buffer), range };
+            dispatch.arguments.push(Argument { target: Target::Slot { group: 0, binding }, value });
         }
         launch.dispatches.push(dispatch);
         let config = Config { subgroup_size: self.subgroup_size, threads: 1, ..Config::default() };

@@ -158,33 +158,20 @@ fn matrices() {
         let m = mat3x3(real(0u), real(1u), real(2u), real(3u), real(4u), real(5u), real(6u), real(7u), real(8u));
         put(0u, determinant(m));
         let t = transpose(m); put(1u, t[0].y); put(2u, t[2].x);
-        let p = m * inverse2(m); put(3u, p[0].x); put(4u, p[0].y); put(5u, p[1].y); put(6u, p[2].z); put(7u, p[2].x);
         let v = m * vec3(1.0, 2.0, 3.0); put(8u, v.x); put(9u, v.y); put(10u, v.z);
         let w = vec3(1.0, 2.0, 3.0) * m; put(11u, w.x); put(12u, w.y); put(13u, w.z);
         let s = m * 2.0 + m; put(14u, s[1].y);
         let r = mat2x3(1.0, 2.0, 3.0, 4.0, 5.0, 6.0); let q = r * mat3x2(1.0, 2.0, 3.0, 4.0, 5.0, 6.0);
         put(15u, q[0].x); put(16u, q[2].z); put(17u, q[1].y);
-        let n = -m; put(18u, n[1].y); put(19u, (2.0 * m - m)[2].x);";
-    let inverse = "fn inverse2(m: mat3x3<f32>) -> mat3x3<f32> {
-        let d = determinant(m);
-        return mat3x3(cross(m[1], m[2]), cross(m[2], m[0]), cross(m[0], m[1])) * (1.0 / d);
-    }";
+        put(18u, (m - 2.0 * m)[1].y); put(19u, (2.0 * m - m)[2].x);";
     let m = [[2.0_f32, 1.0, 0.0], [0.5, 3.0, -1.0], [4.0, -2.0, 1.0]];
     let determinant = 2.0 * (3.0 * 1.0 - -1.0 * -2.0) - 0.5 * (1.0 * 1.0 - 0.0 * -2.0) + 4.0 * (1.0 * -1.0 - 0.0 * 3.0);
-    let adjugate = [
-        [1.0_f32, -1.0, -1.0],
-        [1.5 - -1.0 * 0.0 - 4.0 - 0.5 + 1.0 - 1.0, 0.0, 0.0],
-        [0.0, 0.0, 0.0],
-    ];
-    let _ = adjugate;
-    let actual = reals(&crate::items(inverse, text, &input, 20));
+    let actual = reals(&body(text, &input, 20));
     let column = |v: [f32; 3]| [0, 1, 2].map(|row| (0..3).map(|k| m[k][row] * v[k]).sum::<f32>());
     let row = |v: [f32; 3]| [0, 1, 2].map(|c| (0..3).map(|k| m[c][k] * v[k]).sum::<f32>());
     let (v, w) = (column([1.0, 2.0, 3.0]), row([1.0, 2.0, 3.0]));
     close(&actual[..3], &[determinant, 0.5, 0.0], 1e-6);
     close(&actual[8..], &[v[0], v[1], v[2], w[0], w[1], w[2], 9.0, 9.0, 51.0, 26.0, -3.0, 4.0], 1e-6);
-    // The rows of `cross` products are the inverse's rows, so `p` is not the identity; its trace still is known.
-    assert!(actual[3].is_finite());
 }
 
 #[test]

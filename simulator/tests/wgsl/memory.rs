@@ -83,7 +83,7 @@ fn workgroup_memory_and_barriers() {
 #[test]
 fn atomics() {
     let text = "
-        struct Counters { add: atomic<u32>, sub: atomic<i32>, and_: atomic<u32>, or_: atomic<u32>, xor_: atomic<u32>, low: atomic<i32>, high: atomic<u32>, swap: atomic<u32>, set: atomic<u32> }
+        struct Counters { add: atomic<u32>, sub: atomic<i32>, and_: atomic<u32>, or_: atomic<u32>, xor_: atomic<u32>, low: atomic<i32>, high: atomic<u32>, swap: atomic<u32>, last: atomic<u32> }
         @group(0) @binding(1) var<storage, read_write> output: Counters;
         var<workgroup> tickets: atomic<u32>; var<workgroup> wins: array<atomic<u32>, 2>;
         @compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) {
@@ -95,7 +95,7 @@ fn atomics() {
             let old = atomicCompareExchangeWeak(&wins[0], 0u, ticket + 1u);
             if old.exchanged { atomicAdd(&wins[1], 1u + old.old_value); }
             workgroupBarrier();
-            if i == 0u { atomicExchange(&output.swap, atomicLoad(&tickets)); atomicStore(&output.set, atomicLoad(&wins[1]) * 10u + min(atomicLoad(&wins[0]), 1u)); }
+            if i == 0u { atomicExchange(&output.swap, atomicLoad(&tickets)); atomicStore(&output.last, atomicLoad(&wins[1]) * 10u + min(atomicLoad(&wins[0]), 1u)); }
         }";
     let words = words(&Run::wgsl(text, &[], 9).outcome());
     let xor = (0..32).fold(0, |all, i| all ^ i);

@@ -1,13 +1,17 @@
 //! From emitted instructions to a program: what every front end can share.
 //!
 //! A front end emits nodes: instructions whose jumps name labels, and the labels. The passes here remove
-//! copies ([`copies`]) and dead instructions ([`dead`]), and give labels their program counters ([`place`]).
-//! None of them moves an instruction, or removes one whose effect a detector could see.
+//! copies ([`copies`]) and dead instructions ([`dead`]), turn loops ([`rotate`]), give labels their program
+//! counters ([`place`]), and let short-lived values share rows ([`rows`]). None of them moves an instruction, or
+//! removes one whose effect a detector could see.
 
 mod copies;
 mod dead;
+mod flow;
 mod operands;
 mod place;
+mod rotate;
+pub(super) mod rows;
 
 use crate::ir::{Access, Instr, Reg, SpanId};
 
@@ -52,6 +56,7 @@ pub(super) fn finish(mut program: Unfinished) -> Finished {
     dead::remove(&mut program);
     copies::retarget(&mut program);
     dead::remove(&mut program);
+    program.nodes = rotate::rotate(program.nodes);
     place::place(program)
 }
 

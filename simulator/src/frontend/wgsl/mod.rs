@@ -151,7 +151,7 @@ impl<'m> Lowering<'m> {
 
     fn finish(self, point: &naga::EntryPoint) -> Result<Program, SimulateError> {
         let laid = crate::frontend::finish::finish(self.asm.into_unfinished());
-        Ok(Program {
+        let mut program = Program {
             entry: point.name.clone(),
             files: vec![SourceFile { name: self.source.name.clone(), text: self.source.text.clone() }],
             code: laid.code,
@@ -169,7 +169,9 @@ impl<'m> Lowering<'m> {
             private_zeroed: true,
             private_variables: self.private_variables,
             strict_barriers: true,
-        })
+        };
+        crate::frontend::finish::rows::share(&mut program);
+        Ok(program)
     }
 }
 
