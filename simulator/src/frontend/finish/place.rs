@@ -38,7 +38,6 @@ pub(super) fn place(program: Unfinished) -> Finished {
         span_of,
         rows: program.rows,
         constants: program.constants,
-        zeroed: Vec::new(),
         accesses: program.accesses,
     }
 }
