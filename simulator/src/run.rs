@@ -77,7 +77,8 @@ pub fn run_until(
     Ok((session.finish(), differs))
 }
 
-fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
+/// The scheduling points of one dispatch: accesses to bytes that raced.
+pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
     let ranges = |ranges: &[gridproof_launch::ByteRange]| ranges.iter().map(|range| range.start..range.end).collect();
     let storage = hazards.storage.get(dispatch);
     let of = |image: usize| storage.and_then(|storage| storage.get(&BufferId(image)));
