@@ -1,1 +1,14 @@
-//! Do they agree: legs, cases, verdicts, the matrix, the gate; the reader of launch files and tensors.
+//! Do they agree? Legs, cases, verdicts, the matrix, the gate.
+//!
+//! The only reader of launch files, case files and tensors. Everything here returns data; nothing prints.
+#![forbid(unsafe_code)]
+
+pub mod check;
+mod expected;
+pub mod family;
+pub mod launch_file;
+pub mod main_job;
+pub mod matrix;
+mod progress;
+
+pub use progress::Progress;

@@ -168,7 +168,11 @@ impl Launch {
 
     /// The buffer that reports call `name`.
     pub fn buffer_named(&self, name: &str) -> Option<(BufferId, &Buffer)> {
-        self.buffers.iter().enumerate().find(|(_, buffer)| buffer.name == name).map(|(id, buffer)| (BufferId(id), buffer))
+        self.buffers
+            .iter()
+            .enumerate()
+            .find(|(_, buffer)| buffer.name == name)
+            .map(|(id, buffer)| (BufferId(id), buffer))
     }
 
     /// Checks everything that can be checked without reading the modules.
@@ -177,7 +181,10 @@ impl Launch {
     /// The first thing wrong, with the value, the limit and the place.
     pub fn validate(&self) -> Result<(), LaunchError> {
         self.buffers.iter().try_for_each(Buffer::validate)?;
-        self.dispatches.iter().enumerate().try_for_each(|(position, dispatch)| self.validate_dispatch(position, dispatch))
+        self.dispatches
+            .iter()
+            .enumerate()
+            .try_for_each(|(position, dispatch)| self.validate_dispatch(position, dispatch))
     }
 
     fn validate_dispatch(&self, position: usize, dispatch: &Dispatch) -> Result<(), LaunchError> {
@@ -222,7 +229,12 @@ impl Launch {
         let Value::Buffer { buffer: id, range } = argument.value else { return Ok(()) };
         let name = argument.target.to_string();
         let Some(buffer) = self.buffers.get(id.0) else {
-            return Err(LaunchError::UnknownBuffer { dispatch, argument: name, buffer: id, buffers: self.buffers.len() });
+            return Err(LaunchError::UnknownBuffer {
+                dispatch,
+                argument: name,
+                buffer: id,
+                buffers: self.buffers.len(),
+            });
         };
         if range.start > range.end || range.end > buffer.length {
             return Err(LaunchError::ArgumentRange {

@@ -6,7 +6,9 @@ use crate::{BufferId, ByteRange, ModuleId};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LaunchError {
     /// An element type that does not exist.
-    #[error("unknown element type `{name}`: expected one of f16, bf16, f32, f64, i8, u8, i16, u16, i32, u32, i64, u64, u4")]
+    #[error(
+        "unknown element type `{name}`: expected one of f16, bf16, f32, f64, i8, u8, i16, u16, i32, u32, i64, u64, u4"
+    )]
     UnknownDType {
         /// What was given.
         name: String,
@@ -74,7 +76,9 @@ pub enum LaunchError {
         buffers: usize,
     },
     /// An argument's byte range does not lie inside its buffer.
-    #[error("dispatch {dispatch}, argument {argument}: bytes {range} do not lie inside buffer `{buffer}` of {length} bytes")]
+    #[error(
+        "dispatch {dispatch}, argument {argument}: bytes {range} do not lie inside buffer `{buffer}` of {length} bytes"
+    )]
     ArgumentRange {
         /// Position of the dispatch.
         dispatch: usize,

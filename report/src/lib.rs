@@ -1,4 +1,28 @@
 //! The only renderer: human text, JSON, JUnit and SARIF.
+//!
+//! `conformance` fills [`model`]; everything here turns it into text and never looks at anything else: no
+//! files, no terminal, no clock. Where output goes, whether it has colour and how wide it is are options.
 #![forbid(unsafe_code)]
 
+pub mod explain;
+pub mod human;
+pub mod json;
+pub mod junit;
 pub mod model;
+pub mod sarif;
+pub mod source;
+pub mod steps;
+pub mod table;
+pub mod text;
+pub mod verdict;
+pub mod words;
+
+/// A format's library refused to write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{format} cannot be written: {message}")]
+pub struct RenderError {
+    /// The format.
+    pub format: &'static str,
+    /// What its library says.
+    pub message: String,
+}

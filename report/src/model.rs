@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use gridproof_launch::Arithmetic;
+use gridproof_simulator::finding::{AccessSite, Rule};
 use gridproof_simulator::ir::SourceFile;
-use gridproof_simulator::{Approximation, Exhausted, Finding, Stats, Unsupported};
+use gridproof_simulator::{Approximation, Exhausted, Finding, Schedule, Stats, Unsupported};
 
 /// What was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,23 @@ pub struct OutputError {
     pub wrong_elements: u64,
 }
 
+/// The settings besides the arithmetic profile that a replay must repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Resident workgroups that schedules were tried with.
+    pub slots: u32,
+    /// Seed of the schedules that were drawn at random.
+    pub seed: u64,
+    /// Invocations per subgroup.
+    pub subgroup_size: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { slots: 512, seed: 0, subgroup_size: 32 }
+    }
+}
+
 /// Everything one check gave.
 #[derive(Clone, Debug)]
 pub struct CheckReport {
@@ -145,6 +163,8 @@ pub struct CheckReport {
     pub subject: Subject,
     /// Arithmetic profile.
     pub arithmetic: Arithmetic,
+    /// Slots, seed and subgroup size.
+    pub settings: Settings,
     /// The verdict.
     pub verdict: Verdict,
     /// What outputs lean on; `None` where it was not asked or has no meaning.
@@ -190,4 +210,86 @@ pub struct VerdictRow {
     pub as_expected: bool,
     /// What differs, when something does.
     pub mismatch: Option<String>,
+}
+
+/// One finding to reproduce, as read back from a JSON report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// What to check.
+    pub subject: Subject,
+    /// Arithmetic profile.
+    pub arithmetic: Arithmetic,
+    /// Slots, seed and subgroup size.
+    pub settings: Settings,
+    /// The schedule to run; `None` where the finding needs none, so that proving the launch again shows it.
+    pub schedule: Option<Schedule>,
+    /// The finding it must show; `None` where only the schedule was given.
+    pub expected: Option<ExpectedFinding>,
+}
+
+/// What running a finding again gave.
+#[derive(Clone, Debug)]
+pub struct ReplayReport {
+    /// What was to be reproduced.
+    pub replay: Replay,
+    /// Whether it was: the expected finding is there again, or, with a schedule alone, outputs differ.
+    pub reproduced: bool,
+    /// Output bytes that differ from the race-free run.
+    pub differing_bytes: u64,
+    /// A number that stands for all output bytes: equal for equal outputs.
+    pub digest: u64,
+    /// Findings of this run.
+    pub findings: Vec<Finding>,
+    /// Sources that the findings' spans point into.
+    pub files: Vec<SourceFile>,
+    /// The budget that ran out, if one did.
+    pub exhausted: Option<Exhausted>,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+}
+
+/// What identifies a finding from one run to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedFinding {
+    /// The rule.
+    pub rule: Rule,
+    /// Buffer or variable of the first access.
+    pub buffer: String,
+    /// Where the first access stands.
+    pub first: Place,
+    /// Where the second access stands.
+    pub second: Option<Place>,
+    /// Output bytes that its schedule makes differ from the race-free run, where that was measured.
+    pub differing_bytes: Option<u64>,
+}
+
+impl ExpectedFinding {
+    /// Whether `finding` is this one. The two accesses of a race may have swapped.
+    pub fn matches(&self, finding: &Finding, files: &[SourceFile]) -> bool {
+        let first = Place::of(&finding.first, files);
+        let second = finding.second.as_ref().map(|site| Place::of(site, files));
+        let same = self.first == first && self.second == second;
+        let swapped = Some(&self.first) == second.as_ref() && self.second.as_ref() == Some(&first);
+        self.rule == finding.rule && self.buffer == finding.first.buffer && (same || swapped)
+    }
+}
+
+/// A place in a source file, as reports print it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// File name.
+    pub file: String,
+    /// Line, counted from 1; 0 when unknown.
+    pub line: u32,
+    /// Column, counted from 1; 0 when unknown.
+    pub column: u32,
+}
+
+impl Place {
+    /// The place of an access.
+    pub fn of(site: &AccessSite, files: &[SourceFile]) -> Self {
+        let file = usize::try_from(site.span.file).ok().and_then(|index| files.get(index));
+        let file = file.map_or_else(String::new, |file| file.name.clone());
+        Self { file, line: site.span.line, column: site.span.column }
+    }
 }

@@ -107,7 +107,7 @@ impl Subgroup {
         match access.kind {
             AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i))),
             AccessKind::Store => {}
-            AccessKind::Atomic { .. } => access.result.into_iter().for_each(given),
+            AccessKind::Atomic { .. } => access.result.into_iter().chain(access.exchanged).for_each(given),
         }
     }
 
@@ -835,6 +835,9 @@ fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
             known[range].fill(true);
         }
     } else {
+        if let Some(written) = &mut env.workgroup.written {
+            written.push((place.buffer, start, crate::cast::narrow(bytes.len())));
+        }
         env.storage.write(place.buffer, start, bytes);
     }
 }

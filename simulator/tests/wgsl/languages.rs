@@ -19,7 +19,8 @@ const WGSL: &str = "
 
 fn spirv() -> Vec<u32> {
     let module = naga::front::wgsl::parse_str(WGSL).unwrap();
-    let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all());
     let info = validator.validate(&module).unwrap();
     naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None).unwrap()
 }

@@ -1,6 +1,8 @@
 //! What WGSL constructs mean: kernels are lowered and run, and their outputs compared with what the
 //! construct's definition gives, computed here.
 
+#![expect(missing_docs, reason = "a test program")]
+
 mod control;
 mod conversions;
 mod functions;
@@ -12,7 +14,9 @@ mod packing;
 mod subgroups;
 mod types;
 
-use gridproof_launch::{Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source, Target, Tensor, Value};
+use gridproof_launch::{
+    Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source, Target, Tensor, Value,
+};
 use gridproof_simulator::{Config, Outcome, prove};
 
 /// Buffers of 32-bit words called `input` (if the text names it) and `output`.

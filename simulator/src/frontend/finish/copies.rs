@@ -129,8 +129,9 @@ fn available(program: &mut Unfinished, flow: &Flow, copies: &[(Reg, Reg)]) -> Op
             }
         }
         let mut changed = false;
-        for block in 0..flow.count() {
-            changed |= leaving[block].transfer(&next[block], &lost[block], &made[block]);
+        let transfers = leaving.iter_mut().zip(&next).zip(lost.iter().zip(&made));
+        for ((leaving, entering), (lost, made)) in transfers {
+            changed |= leaving.transfer(entering, lost, made);
         }
         if !changed {
             return Some(next);

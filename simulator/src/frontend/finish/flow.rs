@@ -78,7 +78,8 @@ impl Flow {
             let start = bounds.last().copied().unwrap_or(0);
             match node {
                 Node::Label(label) => {
-                    let labels_only = nodes.get(start..at).is_some_and(|run| run.iter().all(|n| matches!(n, Node::Label(_))));
+                    let labels_only =
+                        nodes.get(start..at).is_some_and(|run| run.iter().all(|n| matches!(n, Node::Label(_))));
                     if !labels_only {
                         bounds.push(at);
                     }
@@ -96,7 +97,9 @@ impl Flow {
             let next = Some(block + 1).filter(|&next| next < count);
             match last {
                 Some(Node::Instr(Instr::Jump { target: to }, _)) => target(to.0).into_iter().collect(),
-                Some(Node::Instr(Instr::JumpIf { target: to, .. }, _)) => target(to.0).into_iter().chain(next).collect(),
+                Some(Node::Instr(Instr::JumpIf { target: to, .. }, _)) => {
+                    target(to.0).into_iter().chain(next).collect()
+                }
                 Some(Node::Instr(Instr::Exit | Instr::Trap, _)) => Vec::new(),
                 _ => next.into_iter().collect(),
             }
@@ -134,8 +137,6 @@ const fn ends_block(instr: &Instr) -> bool {
 pub(super) struct Liveness {
     /// The fact of each row that occurs in more than one block, by row. The others live inside their block.
     facts: Vec<Option<usize>>,
-    rows: Vec<u32>,
-    entering: Vec<Bits>,
     out: Vec<Bits>,
 }
 
@@ -143,10 +144,10 @@ impl Liveness {
     /// `None` where the program is too large for the analysis.
     pub(super) fn new(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> Option<Self> {
         let (facts, shared) = shared_rows(nodes, accesses, rows, flow);
-        if !flow.affords(shared.len()) {
+        if !flow.affords(shared) {
             return None;
         }
-        let none = Bits::new(shared.len(), false);
+        let none = Bits::new(shared, false);
         let mut read_first = vec![none.clone(); flow.count()];
         let mut written = vec![none.clone(); flow.count()];
         for block in 0..flow.count() {
@@ -168,7 +169,10 @@ impl Liveness {
             let mut changed = false;
             for block in (0..flow.count()).rev() {
                 let mut leaving = none.clone();
-                flow.successors(block).iter().filter_map(|&next| entering.get(next)).for_each(|next| leaving.unite(next));
+                flow.successors(block)
+                    .iter()
+                    .filter_map(|&next| entering.get(next))
+                    .for_each(|next| leaving.unite(next));
                 changed |= entering[block].transfer(&leaving, &written[block], &read_first[block]);
                 out[block] = leaving;
             }
@@ -176,7 +180,7 @@ impl Liveness {
                 break;
             }
         }
-        Some(Self { facts, rows: shared, entering, out })
+        Some(Self { facts, out })
     }
 
     /// Whether a row may be read after the block.
@@ -186,47 +190,26 @@ impl Liveness {
             None => false,
         }
     }
-
-    /// Whether a row that lives across blocks may be read in the block or after it, before it is written.
-    pub(super) fn is_live_before(&self, block: usize, row: Reg) -> bool {
-        let fact = self.facts.get(index(row.0)).copied().flatten();
-        fact.is_some_and(|fact| self.entering.get(block).is_some_and(|entering| entering.get(fact)))
-    }
-
-    /// Rows that are read before they are written on some path.
-    pub(super) fn live_at_start(&self) -> impl Iterator<Item = Reg> {
-        let facts = self.entering.first().into_iter().flat_map(Bits::iter);
-        facts.filter_map(|fact| self.rows.get(fact).copied().map(Reg))
-    }
-
-    /// Rows that may be read after the block.
-    pub(super) fn live_after(&self, block: usize) -> impl Iterator<Item = Reg> {
-        let facts = self.out.get(block).into_iter().flat_map(Bits::iter);
-        facts.filter_map(|fact| self.rows.get(fact).copied().map(Reg))
-    }
 }
 
 /// Rows that occur in more than one block, or are read before they are written in the first, numbered.
-fn shared_rows(
-    nodes: &mut [Node],
-    accesses: &mut [Access],
-    rows: u32,
-    flow: &Flow,
-) -> (Vec<Option<usize>>, Vec<u32>) {
+fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> (Vec<Option<usize>>, usize) {
     let mut home: Vec<Option<usize>> = vec![None; index(rows)];
     let mut facts: Vec<Option<usize>> = vec![None; index(rows)];
-    let mut shared = Vec::new();
+    let mut shared = 0;
     for block in 0..flow.count() {
         for at in flow.nodes(block) {
             let Some(Node::Instr(instr, _)) = nodes.get_mut(at) else { continue };
             each_row(instr, accesses, |row, role| {
-                let (Some(home), Some(fact)) = (home.get_mut(index(row.0)), facts.get_mut(index(row.0))) else { return };
+                let (Some(home), Some(fact)) = (home.get_mut(index(row.0)), facts.get_mut(index(row.0))) else {
+                    return;
+                };
                 // A row read before it is written lives around a loop, or from the start.
                 let crosses = home.map_or(role == Role::Read, |home| home != block);
                 home.get_or_insert(block);
                 if crosses && fact.is_none() {
-                    *fact = Some(shared.len());
-                    shared.push(row.0);
+                    *fact = Some(shared);
+                    shared += 1;
                 }
             });
         }

@@ -1,0 +1,47 @@
+//! `gridproof check`.
+
+use gridproof_conformance::check::{check_catalogue, check_file};
+use gridproof_report::model::{CheckReport, Replay};
+use gridproof_report::{human, json, junit, sarif};
+
+use crate::exit::Exit;
+use crate::flags::{CheckFlags, Format};
+use crate::output::{Layout, Output, Rendered};
+use crate::progress::Progress;
+use crate::resolve::{self, Target};
+
+pub fn run(flags: &CheckFlags, output: &Output) -> anyhow::Result<Exit> {
+    let check = resolve::check(flags)?;
+    if let Some(schedule) = &check.exactly {
+        let replay = Replay {
+            subject: check.subject()?,
+            arithmetic: check.options.config.arithmetic,
+            settings: check.settings(),
+            schedule: Some(schedule.clone()),
+            expected: None,
+        };
+        return super::replay::replay(replay, &check.options, output);
+    }
+    let progress = Progress::new(output.shows_progress());
+    progress.working("checking");
+    let report = match &check.target {
+        Target::Catalogue { kernel, variant, shape } => {
+            check_catalogue(kernel, variant.as_deref(), shape, &check.options)?
+        }
+        Target::File { module, launch } => check_file(module, launch, &check.options)?,
+    };
+    drop(progress);
+    output.write(&report)?;
+    Ok(Exit::of(&report))
+}
+
+impl Rendered for CheckReport {
+    fn render(&self, format: Format, layout: &Layout) -> anyhow::Result<String> {
+        Ok(match format {
+            Format::Human => human::render(self, &layout.options),
+            Format::Json => json::check(self),
+            Format::Junit => junit::check(self)?,
+            Format::Sarif => sarif::check(self)?,
+        })
+    }
+}

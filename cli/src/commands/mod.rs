@@ -1,0 +1,37 @@
+//! The commands: each runs one thing and writes one result.
+
+mod check;
+mod conform;
+mod explain;
+mod list;
+mod main_job;
+mod probe;
+mod replay;
+
+use clap::CommandFactory;
+
+use crate::exit::Exit;
+use crate::flags::{Command, Flags};
+use crate::output::{Output, print};
+
+/// Runs what the flags ask for.
+pub fn run(flags: Flags) -> anyhow::Result<Exit> {
+    let output = Output::new(&flags.common)?;
+    match flags.command {
+        None => main_job::run(&output),
+        Some(Command::Check(flags)) => check::run(&flags, &output),
+        Some(Command::Replay(flags)) => replay::run(&flags, &output),
+        Some(Command::Conform(flags)) => conform::run(&flags, &output),
+        Some(Command::List) => list::run(&output),
+        Some(Command::Explain(flags)) => explain::run(&flags, &output),
+        Some(Command::Probe) => probe::run(&output),
+        Some(Command::Completions { shell }) => completions(shell),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Flags::command(), "gridproof", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Clean)
+}

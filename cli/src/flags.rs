@@ -1,0 +1,201 @@
+//! The command line as it was typed: the raw stage. What values mean together is decided in `resolve`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use gridproof_conformance::matrix::Partition;
+use gridproof_launch::Arithmetic;
+use gridproof_simulator::Detectors;
+
+use crate::exit;
+use crate::output::OutputFile;
+use crate::values;
+
+const ABOUT: &str = "Proves a GPU kernel launch race-free, or hands over the schedule that breaks it";
+const LONG_ABOUT: &str = "\
+Proves a GPU kernel launch race-free, or hands over the schedule that breaks it.
+
+Runs real kernels (WGSL, SPIR-V, GLSL) on a CPU model of a GPU, with detectors for data races, barrier divergence, \
+out-of-bounds and misaligned accesses, wrapped offsets and uninitialised reads. Without a command it checks every \
+kernel and variant of its catalogue and prints the verdict table.
+
+Results go to standard output, progress and errors to standard error.";
+
+/// `gridproof`.
+#[derive(Debug, Parser)]
+#[command(name = "gridproof", version, about = ABOUT, long_about = LONG_ABOUT, after_help = exit::HELP)]
+#[command(disable_help_subcommand = true)]
+pub struct Flags {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: CommonFlags,
+    /// What to do; the main job where none is given.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct CommonFlags {
+    /// Form of the result on standard output
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Write the result to a file as well; may be given several times
+    #[arg(long, global = true, value_name = "FORMAT=PATH", value_parser = OutputFile::parse)]
+    pub output: Vec<OutputFile>,
+    /// Colours in the human form
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Say only the verdict and one line per finding; no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Cut no list short
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// A form of result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for a person
+    Human,
+    /// JSON, version 1
+    Json,
+    /// JUnit XML
+    Junit,
+    /// SARIF 2.1.0
+    Sarif,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check one launch: a kernel of the catalogue, or your own
+    Check(Box<CheckFlags>),
+    /// Run the schedule of a finding again, bit for bit
+    Replay(ReplayFlags),
+    /// Compare the CPU model, the simulator and this machine's adapters on every case
+    Conform(ConformFlags),
+    /// Show the kernels of the catalogue, their variants and shape keys
+    List,
+    /// Explain a rule
+    Explain(ExplainFlags),
+    /// Measure what the arithmetic of this machine's adapters does
+    Probe,
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// `gridproof check`.
+#[derive(Args, Debug)]
+pub struct CheckFlags {
+    /// KERNEL or KERNEL:VARIANT of the catalogue, or a FILE (.wgsl, .spv, .comp, .glsl)
+    #[arg(value_name = "KERNEL[:VARIANT] | FILE")]
+    pub target: String,
+    /// The launch of a FILE: grid, buffers, constants
+    #[arg(long, value_name = "FILE.toml")]
+    pub launch: Option<PathBuf>,
+    /// Shape of a KERNEL, as n=8704,k=5120; `gridproof list` shows the keys
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub shape: Option<String>,
+    /// Seed of the input data of a KERNEL
+    #[arg(long, value_name = "SEED")]
+    pub data_seed: Option<u64>,
+    /// How it is simulated.
+    #[command(flatten)]
+    pub simulation: SimulationFlags,
+}
+
+/// How a check simulates.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Simulation")]
+pub struct SimulationFlags {
+    /// Workgroups resident at the same time, for schedules
+    #[arg(long, value_name = "R")]
+    pub slots: Option<NonZeroU32>,
+    /// What to run besides the proof: any (no schedule), in-order, lockstep, or a schedule as `gp1;slots=2;0*,1*`;
+    /// by default every assumption is tried
+    #[arg(long, value_name = "SCHEDULE", overrides_with = "schedule", value_parser = values::schedule)]
+    pub schedule: Option<values::ScheduleChoice>,
+    /// How many in-order schedules are drawn
+    #[arg(long, value_name = "N")]
+    pub schedules: Option<u64>,
+    /// Seed of the schedules drawn
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Do not search for the smallest launch that fails
+    #[arg(long)]
+    pub no_threshold: bool,
+    /// How a multiply-add rounds: fused or separate; `,flush` added flushes denormals
+    #[arg(long, value_name = "PROFILE", value_parser = values::arithmetic)]
+    pub arithmetic: Option<Arithmetic>,
+    /// Invocations per subgroup: a power of two from 4 to 128
+    #[arg(long, value_name = "N", value_parser = values::subgroup_size)]
+    pub subgroup_size: Option<u32>,
+    /// all, none, or names with commas; `-name` leaves one out (race, barrier, bounds, offset, uninitialised, alignment)
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true, value_parser = values::detectors)]
+    pub detectors: Option<Detectors>,
+    /// Worker threads; 0 for one per core; results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Invocation-instructions of the launch, as 500M or 2G
+    #[arg(long, value_name = "N", value_parser = values::instructions)]
+    pub budget_instructions: Option<u64>,
+    /// Memory for buffers and their shadows, as 512MiB or 8GiB
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub budget_memory: Option<u64>,
+    /// Wall-clock time, as 500ms, 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub budget_time: Option<std::time::Duration>,
+}
+
+/// `gridproof replay`.
+#[derive(Args, Debug)]
+pub struct ReplayFlags {
+    /// A JSON report of `gridproof check`; - for standard input
+    pub file: PathBuf,
+    /// Which finding, counted from 1; by default the first with a schedule
+    #[arg(long, value_name = "N")]
+    pub finding: Option<usize>,
+}
+
+/// `gridproof conform`.
+#[derive(Args, Debug)]
+pub struct ConformFlags {
+    /// Only legs whose name contains this text (oracle, sim-wgsl, wgpu); may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub leg: Vec<String>,
+    /// Only cells whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Only one of several shares of the cells, as slice:1/4
+    #[arg(long, value_name = "slice:INDEX/COUNT")]
+    pub partition: Option<Partition>,
+    /// Fail where no adapter can run the cells of wgpu legs, instead of skipping them
+    #[arg(long)]
+    pub require_adapter: bool,
+}
+
+/// `gridproof explain`.
+#[derive(Args, Debug)]
+pub struct ExplainFlags {
+    /// Code of the rule, as GP0001; all rules in one line each where none is given
+    pub code: Option<String>,
+}

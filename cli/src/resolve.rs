@@ -1,0 +1,245 @@
+//! What the command line means: the resolved stage. Errors here are about flags that do not fit together.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use gridproof_conformance::check::{self, CheckOptions};
+use gridproof_report::model::{Settings, Subject};
+use gridproof_simulator::{Budget, Config, Schedule};
+
+use crate::flags::{CheckFlags, SimulationFlags};
+use crate::values::ScheduleChoice;
+
+/// Endings of files that can be checked.
+const MODULES: [&str; 4] = ["wgsl", "spv", "comp", "glsl"];
+/// Endings of kernels that other tools know and this one cannot check.
+const FOREIGN: [&str; 8] = ["ptx", "cu", "cl", "hlsl", "metal", "frag", "vert", "slang"];
+
+/// A check, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What to check.
+    pub target: Target,
+    /// How.
+    pub options: CheckOptions,
+    /// The schedule to run instead of a check, where one was given.
+    pub exactly: Option<Schedule>,
+}
+
+/// What to check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A kernel of the catalogue.
+    Catalogue {
+        /// Its name.
+        kernel: String,
+        /// The variant; the first one where none is named.
+        variant: Option<String>,
+        /// The text of `--shape`.
+        shape: String,
+    },
+    /// A user's module with its launch.
+    File {
+        /// The module.
+        module: PathBuf,
+        /// The launch file.
+        launch: PathBuf,
+    },
+}
+
+/// Resolves `gridproof check`.
+pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
+    let target = target(flags)?;
+    let mut options = options(&flags.simulation);
+    options.data_seed = flags.data_seed.unwrap_or(options.data_seed);
+    let exactly = match flags.simulation.schedule.clone() {
+        Some(ScheduleChoice::Exactly(schedule)) => Some(schedule),
+        _ => None,
+    };
+    if let (Some(schedule), Some(slots)) = (&exactly, flags.simulation.slots) {
+        if schedule.slots != slots.get() {
+            options.slots = schedule.slots;
+        }
+    }
+    Ok(Check { target, options, exactly })
+}
+
+/// The options that the flags give, with defaults for the others.
+pub fn options(flags: &SimulationFlags) -> CheckOptions {
+    let usual = CheckOptions { search_threshold: true, ..CheckOptions::default() };
+    CheckOptions {
+        slots: flags.slots.map_or(usual.slots, std::num::NonZeroU32::get),
+        schedule: flags.schedule.as_ref().and_then(rung),
+        seed: flags.seed.unwrap_or(usual.seed),
+        schedules: flags.schedules.unwrap_or(usual.schedules),
+        search_threshold: !flags.no_threshold,
+        config: config(flags),
+        ..usual
+    }
+}
+
+const fn rung(choice: &ScheduleChoice) -> Option<check::ScheduleChoice> {
+    match choice {
+        ScheduleChoice::Any => Some(check::ScheduleChoice::Any),
+        ScheduleChoice::InOrder => Some(check::ScheduleChoice::InOrder),
+        ScheduleChoice::Lockstep => Some(check::ScheduleChoice::Lockstep),
+        ScheduleChoice::Exactly(_) => None,
+    }
+}
+
+fn config(flags: &SimulationFlags) -> Config {
+    let usual = Config::default();
+    Config {
+        subgroup_size: flags.subgroup_size.unwrap_or(usual.subgroup_size),
+        arithmetic: flags.arithmetic.unwrap_or(usual.arithmetic),
+        detectors: flags.detectors.unwrap_or(usual.detectors),
+        budget: Budget {
+            instructions: flags.budget_instructions.unwrap_or(usual.budget.instructions),
+            memory: flags.budget_memory.unwrap_or(usual.budget.memory),
+            time: flags.budget_time.unwrap_or(usual.budget.time),
+        },
+        threads: flags.threads.unwrap_or(usual.threads),
+        ..usual
+    }
+}
+
+fn target(flags: &CheckFlags) -> anyhow::Result<Target> {
+    let given = &flags.target;
+    if !is_file(given) {
+        if flags.launch.is_some() {
+            bail!("--launch describes the launch of a file, but `{given}` is a kernel of the catalogue: use --shape");
+        }
+        let (kernel, variant) = match given.split_once(':') {
+            Some((kernel, variant)) => (kernel.to_owned(), Some(variant.to_owned())),
+            None => (given.clone(), None),
+        };
+        return Ok(Target::Catalogue { kernel, variant, shape: flags.shape.clone().unwrap_or_default() });
+    }
+    let module = readable_module(given)?;
+    if flags.shape.is_some() {
+        bail!("--shape is for kernels of the catalogue: the shapes of `{given}` stand in its launch file");
+    }
+    let launch = flags.launch.clone();
+    let launch = launch.with_context(|| format!("`{given}` needs --launch FILE.toml, which says grid and buffers"))?;
+    Ok(Target::File { module, launch })
+}
+
+fn ending(given: &str) -> Option<&str> {
+    Path::new(given).extension()?.to_str()
+}
+
+/// Names of the catalogue have neither endings nor folders.
+fn is_file(given: &str) -> bool {
+    given.contains(['/', '\\']) || ending(given).is_some()
+}
+
+fn readable_module(given: &str) -> anyhow::Result<PathBuf> {
+    let known = MODULES.map(|ending| format!(".{ending}")).join(", ");
+    match ending(given) {
+        Some(ending) if MODULES.contains(&ending) => {}
+        Some(ending) if FOREIGN.contains(&ending) => bail!("`{given}`: .{ending} cannot be checked, expected {known}"),
+        _ => bail!("`{given}`: the ending does not say which language it is, expected {known}"),
+    }
+    let path = PathBuf::from(given);
+    if !path.is_file() {
+        bail!("`{given}`: there is no such file");
+    }
+    Ok(path)
+}
+
+impl Check {
+    /// The subject and settings of a run under exactly one schedule.
+    pub fn subject(&self) -> anyhow::Result<Subject> {
+        match &self.target {
+            Target::File { module, launch } => Ok(Subject::File {
+                module: module.display().to_string(),
+                entry: String::new(),
+                launch: launch.display().to_string(),
+            }),
+            Target::Catalogue { kernel, variant, shape } => {
+                let variant = variant.clone().with_context(|| {
+                    format!("a schedule belongs to one variant: name it, as `{kernel}:VARIANT`")
+                })?;
+                let shape = pairs(shape)?;
+                Ok(Subject::Catalogue { kernel: kernel.clone(), variant, shape, seed: self.options.data_seed })
+            }
+        }
+    }
+
+    /// What a report says about how this was run.
+    pub const fn settings(&self) -> Settings {
+        let CheckOptions { slots, seed, config, .. } = self.options;
+        Settings { slots, seed, subgroup_size: config.subgroup_size }
+    }
+}
+
+fn pairs(shape: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let parts = shape.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (key, value) = part.split_once('=').with_context(|| format!("--shape: `{part}` is not KEY=VALUE"))?;
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::flags::{Command, Flags};
+
+    fn resolve(arguments: &str) -> Result<Check, String> {
+        let words = ["gridproof", "check"].into_iter().chain(arguments.split_whitespace());
+        let flags = Flags::try_parse_from(words).map_err(|error| error.to_string())?;
+        match flags.command {
+            Some(Command::Check(flags)) => check(&flags).map_err(|error| format!("{error:#}")),
+            _ => Err("not a check".to_owned()),
+        }
+    }
+
+    #[test]
+    fn kernels_and_files_are_told_apart() {
+        let catalogue = |variant: Option<&str>, shape: &str| Target::Catalogue {
+            kernel: "k".to_owned(),
+            variant: variant.map(str::to_owned),
+            shape: shape.to_owned(),
+        };
+        assert_eq!(resolve("k").unwrap().target, catalogue(None, ""));
+        assert_eq!(resolve("k:v --shape n=1,k=2").unwrap().target, catalogue(Some("v"), "n=1,k=2"));
+        for (arguments, problem) in [
+            ("k --launch a.toml", "--launch describes the launch of a file"),
+            ("a.ptx --launch a.toml", "`a.ptx`: .ptx cannot be checked"),
+            ("a.txt", "the ending does not say which language"),
+            ("./a", "the ending does not say which language"),
+            ("nowhere.wgsl --launch a.toml", "there is no such file"),
+        ] {
+            let message = resolve(arguments).unwrap_err();
+            assert!(message.contains(problem), "{message}");
+        }
+    }
+
+    #[test]
+    fn flags_become_options() {
+        let check = resolve("k --slots 7 --schedule lockstep --seed 3 --data-seed 4 --no-threshold --threads 2").unwrap();
+        let expected = CheckOptions {
+            slots: 7,
+            schedule: Some(check::ScheduleChoice::Lockstep),
+            seed: 3,
+            data_seed: 4,
+            search_threshold: false,
+            config: Config { threads: 2, ..Config::default() },
+            ..CheckOptions::default()
+        };
+        assert_eq!((check.options, check.exactly), (expected, None));
+        assert!(resolve("k").unwrap().options.search_threshold);
+    }
+
+    #[test]
+    fn the_last_schedule_counts() {
+        let check = resolve("k:v --schedule lockstep --schedule gp1;slots=3;0*").unwrap();
+        assert_eq!(check.options.schedule, None);
+        assert_eq!(check.exactly.map(|schedule| schedule.slots), Some(3));
+    }
+}

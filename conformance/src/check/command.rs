@@ -1,0 +1,50 @@
+//! The command line that repeats a check: everything that is not a default, and nothing else.
+
+use gridproof_report::model::Subject;
+
+use super::options::{CheckOptions, ScheduleChoice};
+use crate::family::shape_text;
+
+/// The command line of a check.
+pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
+    let usual = CheckOptions::default();
+    let mut words = match subject {
+        Subject::Catalogue { kernel, variant, shape, .. } => {
+            format!("gridproof check {kernel}:{variant} --shape {}", shape_text(shape, None))
+        }
+        Subject::File { module, launch, .. } => {
+            format!("gridproof check {} --launch {}", quoted(module), quoted(launch))
+        }
+    };
+    let mut add = |given: bool, flag: &str, value: String| {
+        if given {
+            words += &format!(" {flag} {value}");
+        }
+    };
+    let (config, usual_config) = (options.config, usual.config);
+    add(options.slots != usual.slots, "--slots", options.slots.to_string());
+    add(options.seed != usual.seed, "--seed", options.seed.to_string());
+    add(options.data_seed != usual.data_seed, "--data-seed", options.data_seed.to_string());
+    add(options.schedules != usual.schedules, "--schedules", options.schedules.to_string());
+    add(config.arithmetic != usual_config.arithmetic, "--arithmetic", config.arithmetic.to_string());
+    add(config.subgroup_size != usual_config.subgroup_size, "--subgroup-size", config.subgroup_size.to_string());
+    if let Some(choice) = options.schedule {
+        let word = match choice {
+            ScheduleChoice::Any => "any",
+            ScheduleChoice::InOrder => "in-order",
+            ScheduleChoice::Lockstep => "lockstep",
+        };
+        add(true, "--schedule", word.to_owned());
+    }
+    words
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a check could not be done. Findings, unsupported constructs and exhausted budgets are not errors.
+
+use gridproof_simulator::SimulateError;
+
+use crate::launch_file::LaunchFileError;
+
+/// A check that could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// The catalogue has no such kernel.
+    #[error("unknown kernel `{name}`: the catalogue has {known}")]
+    UnknownKernel {
+        /// What was given.
+        name: String,
+        /// The kernels there are.
+        known: String,
+    },
+    /// The kernel has no such variant.
+    #[error("unknown variant `{name}` of {kernel}: expected one of {known}")]
+    UnknownVariant {
+        /// The kernel.
+        kernel: String,
+        /// What was given.
+        name: String,
+        /// The variants there are.
+        known: String,
+    },
+    /// The shape cannot be posed, or the dispatcher refuses it.
+    #[error("{kernel}:{variant}: {reason}")]
+    Refused {
+        /// The kernel.
+        kernel: String,
+        /// The variant.
+        variant: String,
+        /// The problem's or the dispatcher's words.
+        reason: String,
+    },
+    /// A launch file, or a file it names.
+    #[error(transparent)]
+    LaunchFile(#[from] LaunchFileError),
+    /// An option that makes no sense.
+    #[error("{name} = {value}: {limit}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        limit: &'static str,
+    },
+    /// The launch, its modules or the configuration.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
+    /// A case file of the suite.
+    #[error("{file}: {reason}")]
+    CaseFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A selection that leaves nothing to do.
+    #[error("nothing is selected by {selection}")]
+    NothingSelected {
+        /// The selection in the caller's words.
+        selection: String,
+    },
+}
+
+impl CheckError {
+    /// The exit code of a program that ends with this error: 4 when nothing was selected, else 2.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NothingSelected { .. } => 4,
+            _ => 2,
+        }
+    }
+}

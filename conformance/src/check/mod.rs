@@ -1,0 +1,216 @@
+//! One launch checked: proved, and where it is racy, run under the schedules that tell what it leans on.
+//!
+//! [`check_catalogue`] and [`check_file`] differ in where the launch comes from, and in that a kernel of the
+//! catalogue has an oracle and a shape to search over. Nothing here reads an expectation: the verdict
+//! comes from the launch alone.
+
+mod command;
+mod error;
+mod examination;
+mod options;
+mod outputs;
+mod replay;
+mod report;
+mod threshold;
+mod verdict;
+mod witness;
+
+use std::path::Path;
+use std::time::Instant;
+
+use gridproof_launch::Launch;
+use gridproof_report::model::{Assumption, CheckReport, OutputError, SafeUnder, Subject, Threshold, Verdict};
+use gridproof_simulator::{Outcome, ladder};
+
+pub use error::CheckError;
+pub use options::{CheckOptions, ScheduleChoice};
+pub use replay::{ReplayResult, replay};
+pub(crate) use verdict::{counts, verdict};
+
+use crate::family::{Family, Instance, Making, Reference, families, family};
+use crate::launch_file::{self, LaunchFile, Limits};
+use examination::{Examination, Examined, examine};
+use report::{Asked, Extras};
+use threshold::Search;
+
+/// Checks a kernel of the catalogue. Without a variant it is the kernel's first one; what `shape_text`
+/// (`key=value,..`) leaves out has the variant's defaults.
+///
+/// # Errors
+/// An unknown name, a shape that cannot be posed, a configuration that makes no sense.
+pub fn check_catalogue(
+    name: &str,
+    variant: Option<&str>,
+    shape_text: &str,
+    options: &CheckOptions,
+) -> Result<CheckReport, CheckError> {
+    let started = Instant::now();
+    let instance = catalogue_instance(name, variant, shape_text, options)?;
+    check_instance(&instance, options, started)
+}
+
+/// Checks a user's kernel with its launch file.
+///
+/// # Errors
+/// What is wrong with the files, with its place; a configuration that makes no sense.
+pub fn check_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<CheckReport, CheckError> {
+    let started = Instant::now();
+    options.validate()?;
+    let (file, subject) = read_file(module, launch, options)?;
+    let options = with_slots(options, &file);
+    let command = command::command(&subject, &options);
+    let asked = Asked { subject, command, options: &options, started };
+    check_launch(&file.launch, asked, None)
+}
+
+/// A launch of the catalogue with the names it was asked for by.
+pub(crate) struct Named {
+    pub family: &'static dyn Family,
+    pub variant: &'static str,
+    pub instance: Instance,
+}
+
+pub(crate) fn catalogue_instance(
+    name: &str,
+    variant: Option<&str>,
+    shape_text: &str,
+    options: &CheckOptions,
+) -> Result<Named, CheckError> {
+    options.validate()?;
+    let family = family(name).ok_or_else(|| {
+        let known: Vec<&str> = families().iter().map(|family| family.kernel().name).collect();
+        CheckError::UnknownKernel { name: name.to_owned(), known: known.join(", ") }
+    })?;
+    let kernel = family.kernel();
+    let entry = match variant {
+        None => kernel.variants.first(),
+        Some(variant) => kernel.variant(variant),
+    };
+    let entry = entry.ok_or_else(|| {
+        let known: Vec<&str> = kernel.variants.iter().map(|entry| entry.name).collect();
+        CheckError::UnknownVariant {
+            kernel: kernel.name.to_owned(),
+            name: variant.unwrap_or_default().to_owned(),
+            known: known.join(", "),
+        }
+    })?;
+    let instance = family.instance(entry.name, shape_text, &making(options)).map_err(|reason| CheckError::Refused {
+        kernel: kernel.name.to_owned(),
+        variant: entry.name.to_owned(),
+        reason,
+    })?;
+    Ok(Named { family, variant: entry.name, instance })
+}
+
+fn making(options: &CheckOptions) -> Making {
+    let config = options.config;
+    Making { data_seed: options.data_seed, arithmetic: config.arithmetic, subgroup_size: config.subgroup_size }
+}
+
+/// Checks an instance that was made with the same options.
+pub(crate) fn check_instance(
+    named: &Named,
+    options: &CheckOptions,
+    started: Instant,
+) -> Result<CheckReport, CheckError> {
+    let subject = Subject::Catalogue {
+        kernel: named.family.kernel().name.to_owned(),
+        variant: named.variant.to_owned(),
+        shape: named.instance.shape.clone(),
+        seed: options.data_seed,
+    };
+    let command = command::command(&subject, options);
+    let asked = Asked { subject, command, options, started };
+    check_launch(&named.instance.launch, asked, Some(named))
+}
+
+fn read_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<(LaunchFile, Subject), CheckError> {
+    let limits = Limits { memory: options.config.budget.memory, seed: options.data_seed };
+    let file = launch_file::read(Some(module), launch, &limits)?;
+    let entries: Vec<&str> = file.launch.dispatches.iter().map(|dispatch| dispatch.entry.as_str()).collect();
+    let subject = Subject::File {
+        module: module.display().to_string(),
+        entry: entries.join(", "),
+        launch: launch.display().to_string(),
+    };
+    Ok((file, subject))
+}
+
+/// The slots that a launch file asks for hold unless the caller asks for others.
+fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOptions {
+    let slots = match file.slots {
+        Some(slots) if options.slots == CheckOptions::DEFAULT_SLOTS => slots,
+        _ => options.slots,
+    };
+    CheckOptions { slots, ..*options }
+}
+
+fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Result<CheckReport, CheckError> {
+    let options = asked.options;
+    let mut examination = match examine(launch, &options.config)? {
+        Examined::Unsupported(unsupported) => return Ok(asked.unsupported(unsupported, launch)),
+        Examined::Proved(examination) => *examination,
+    };
+    let mut extras = Extras { findings: examination.proof.findings.clone(), ..Extras::default() };
+    if examination.verdict == Verdict::Racy {
+        extras.rungs = examination.climb(options)?;
+        if options.schedule != Some(ScheduleChoice::Any) {
+            witness::add_witnesses(&mut examination, &mut extras.findings, options.slots)?;
+        }
+    }
+    extras.safe_under = examination.safe_under(&extras.rungs, options);
+    if let Some(named) = named {
+        extras.output_errors = output_errors(&examination, &extras.rungs, named.instance.reference.as_ref());
+        if let (true, Some(safe_under)) = (options.search_threshold, extras.safe_under) {
+            let (threshold, explored) = search_threshold(named, safe_under, options)?;
+            extras.threshold = threshold;
+            examination.explored += explored;
+        }
+    }
+    extras.explored = examination.explored;
+    Ok(asked.proved(examination.verdict, examination.proof, extras))
+}
+
+fn search_threshold(
+    named: &Named,
+    safe_under: SafeUnder,
+    options: &CheckOptions,
+) -> Result<(Option<Threshold>, u64), CheckError> {
+    let assumption = match (options.schedule, safe_under.assumption) {
+        (Some(ScheduleChoice::Any), _) | (_, Assumption::AnyOrder) => return Ok((None, 0)),
+        (Some(ScheduleChoice::InOrder), _) | (None, Assumption::InOrderStart) => Assumption::InOrderStart,
+        _ => Assumption::LockstepWaves,
+    };
+    let Named { family, variant, instance } = named;
+    let making = making(options);
+    Search { family: *family, variant, shape: &instance.shape, making, options, assumption }.run()
+}
+
+/// How far the measured buffer is from the oracle in the race-free reading and on each rung.
+fn output_errors(examination: &Examination<'_>, rungs: &[ladder::Rung], reference: &dyn Reference) -> Vec<OutputError> {
+    let name = reference.measured_buffer();
+    let Some((id, buffer)) = examination.launch.buffer_named(name) else { return Vec::new() };
+    let clean = &examination.proof.buffers[id.0];
+    let error = |run: &str, outcome: &Outcome| {
+        let image = &outcome.buffers[id.0];
+        let (first_wrong_element, wrong_elements) = outputs::wrong_elements(buffer, clean, image);
+        OutputError {
+            run: run.to_owned(),
+            buffer: name.to_owned(),
+            relative: reference.relative_error(&image.to_vec()),
+            first_wrong_element,
+            wrong_elements,
+        }
+    };
+    if examination.proof.exhausted.is_some() {
+        return Vec::new();
+    }
+    let mut errors = vec![error("race-free", &examination.proof)];
+    for rung in rungs {
+        let outcome = rung.failing.as_deref().unwrap_or(&examination.proof);
+        if outcome.exhausted.is_none() {
+            errors.push(error(verdict::assumption(&rung.policy).0.word(), outcome));
+        }
+    }
+    errors
+}

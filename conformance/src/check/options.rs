@@ -1,0 +1,67 @@
+//! What a check may be told.
+
+use gridproof_simulator::Config;
+
+use super::error::CheckError;
+
+/// Which scheduler assumption the caller asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScheduleChoice {
+    /// None: only whether the launch is right in any order.
+    Any,
+    /// Workgroups start in index order.
+    InOrder,
+    /// Lock-step waves.
+    Lockstep,
+}
+
+/// How to check. One plain struct, so that a report can print all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// Workgroups that are resident together when schedules of a racy launch are tried.
+    pub slots: u32,
+    /// The assumption asked about; `None` tries all.
+    pub schedule: Option<ScheduleChoice>,
+    /// Seed of the schedules that are drawn at random.
+    pub seed: u64,
+    /// Seed of the input data.
+    pub data_seed: u64,
+    /// How to simulate.
+    pub config: Config,
+    /// In-order schedules to try on a racy launch.
+    pub schedules: u64,
+    /// Whether to search the smallest shape of a racy catalogue kernel at which outputs go wrong.
+    pub search_threshold: bool,
+}
+
+impl CheckOptions {
+    /// Resident workgroups where nobody says otherwise.
+    pub const DEFAULT_SLOTS: u32 = 512;
+    /// In-order schedules where nobody says otherwise.
+    pub const DEFAULT_SCHEDULES: u64 = 8;
+
+    pub(crate) fn validate(&self) -> Result<(), CheckError> {
+        if self.slots == 0 {
+            return Err(CheckError::Option { name: "slots", value: "0".to_owned(), limit: "at least one is needed" });
+        }
+        if self.schedules == 0 {
+            let limit = "at least one is needed: an assumption that was not tried cannot be reported";
+            return Err(CheckError::Option { name: "schedules", value: "0".to_owned(), limit });
+        }
+        Ok(())
+    }
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self {
+            slots: Self::DEFAULT_SLOTS,
+            schedule: None,
+            seed: 0,
+            data_seed: 0,
+            config: Config::default(),
+            schedules: Self::DEFAULT_SCHEDULES,
+            search_threshold: false,
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! SARIF 2.1.0, for code-scanning services: one result per finding.
+//!
+//! The first access is the result's location, the second a related one, the schedule a code flow. A service
+//! matches results from one run to the next by `partialFingerprints`: a hash of what the finding says and of the
+//! text of its lines, not of their numbers, so that it survives code moving up or down.
+
+use std::collections::BTreeMap;
+
+use gridproof_simulator::finding::{Finding, Rule, Severity};
+use gridproof_simulator::ir::{SourceFile, Span};
+use serde_json::json;
+use serde_sarif::sarif::{
+    ArtifactLocation, CodeFlow, Invocation, Location, Message, MultiformatMessageString, Notification,
+    PhysicalLocation, Region, ReportingDescriptor, Result as SarifResult, ResultLevel, Run, SCHEMA_URL, Sarif,
+    ThreadFlow, ThreadFlowLocation, Tool, ToolComponent,
+};
+
+use crate::explain::{Explanation, explanation};
+use crate::model::{CheckReport, VerdictRow};
+use crate::words::{Words, place, words};
+use crate::{RenderError, source, verdict};
+
+/// One check.
+///
+/// # Errors
+/// When the format's library fails; no report is known to cause it.
+pub fn check(report: &CheckReport) -> Result<String, RenderError> {
+    print(&[report])
+}
+
+/// All checks of the main job, in one run.
+///
+/// # Errors
+/// As [`check`].
+pub fn verdicts(rows: &[VerdictRow]) -> Result<String, RenderError> {
+    let reports: Vec<_> = rows.iter().map(|row| &row.report).collect();
+    print(&reports)
+}
+
+fn print(reports: &[&CheckReport]) -> Result<String, RenderError> {
+    let run = Run::builder()
+        .tool(Tool::from(driver()))
+        .column_kind(json!("unicodeCodePoints"))
+        .invocations(reports.iter().map(|report| invocation(report)).collect::<Vec<_>>())
+        .results(results(reports))
+        .build();
+    let log = Sarif::builder().schema(SCHEMA_URL).version(json!("2.1.0")).runs(vec![run]).build();
+    let value =
+        serde_json::to_value(&log).map_err(|error| RenderError { format: "SARIF", message: error.to_string() })?;
+    Ok(format!("{value:#}\n"))
+}
+
+fn driver() -> ToolComponent {
+    ToolComponent::builder()
+        .name("gridproof")
+        .version(env!("CARGO_PKG_VERSION"))
+        .information_uri(env!("CARGO_PKG_REPOSITORY"))
+        .rules(Rule::ALL.map(descriptor).to_vec())
+        .build()
+}
+
+fn descriptor(rule: Rule) -> ReportingDescriptor {
+    let Explanation { name, title, meaning, mend, limits, .. } = explanation(rule);
+    let help = format!("{mend}\n\nLimits: {limits}");
+    ReportingDescriptor::builder()
+        .id(rule.code())
+        .name(*name)
+        .short_description(multiformat((*title).to_owned()))
+        .full_description(multiformat((*meaning).to_owned()))
+        .help(multiformat(help))
+        .build()
+}
+
+fn multiformat(text: String) -> MultiformatMessageString {
+    MultiformatMessageString::builder().text(text).build()
+}
+
+fn message(text: impl Into<String>) -> Message {
+    Message::builder().text(text).build()
+}
+
+/// What kept a check from a verdict is a notification: it is no result, and its absence must not look like one.
+fn invocation(report: &CheckReport) -> Invocation {
+    let unsupported = report.unsupported.as_ref().map(ToString::to_string);
+    let notifications: Vec<_> = unsupported
+        .into_iter()
+        .chain(verdict::exhausted(report))
+        .map(|text| Notification::builder().message(message(text)).level(json!("error")).build())
+        .collect();
+    Invocation::builder()
+        .execution_successful(notifications.is_empty())
+        .command_line(report.command.clone())
+        .tool_execution_notifications(notifications)
+        .build()
+}
+
+fn results(reports: &[&CheckReport]) -> Vec<SarifResult> {
+    let mut seen = BTreeMap::new();
+    let mut results = Vec::new();
+    for report in reports {
+        for finding in &report.findings {
+            let hash = fingerprint(report, finding);
+            let times = seen.entry(hash).and_modify(|times| *times += 1).or_insert(1_u64);
+            results.push(result(report, finding, format!("{hash:016x}:{times}")));
+        }
+    }
+    results
+}
+
+fn result(report: &CheckReport, finding: &Finding, fingerprint: String) -> SarifResult {
+    let words = words(finding, &report.files, None);
+    let (first, related) = locations(finding, &words, &report.files);
+    let rule_index =
+        Rule::ALL.iter().position(|rule| *rule == finding.rule).and_then(|index| i64::try_from(index).ok());
+    let mut result = SarifResult::builder()
+        .rule_id(finding.rule.code())
+        .rule_index(rule_index.unwrap_or(-1))
+        .level(level(finding.severity))
+        .message(message(text(report, &words)))
+        .locations(vec![first.clone()])
+        .related_locations(related)
+        .partial_fingerprints(BTreeMap::from([("gridproofFinding/v1".to_owned(), fingerprint)]))
+        .build();
+    if !words.steps.is_empty() {
+        result.code_flows = Some(vec![code_flow(&words, &first)]);
+    }
+    result
+}
+
+const fn level(severity: Severity) -> ResultLevel {
+    match severity {
+        Severity::Error => ResultLevel::Error,
+        Severity::Warning => ResultLevel::Warning,
+    }
+}
+
+fn text(report: &CheckReport, words: &Words) -> String {
+    let notes: String = words.notes.iter().map(|note| format!("- {note}\n")).collect();
+    format!("{}. In {}.\n\n{notes}\n{}", words.title, verdict::subject(&report.subject), words.help)
+}
+
+/// The primary location, and all others with the calls they were inlined through.
+fn locations(finding: &Finding, words: &Words, files: &[SourceFile]) -> (Location, Vec<Location>) {
+    let mut labels = words.labels.iter().map(|label| (label.span, label.text.clone()));
+    let (span, label) = labels.next().unwrap_or((finding.first.span, words.title.clone()));
+    let calls = finding.first.call_stack.iter().chain(finding.second.iter().flat_map(|second| &second.call_stack));
+    let calls = calls.map(|span| (*span, format!("called from {}", place(*span, files))));
+    let related = labels.chain(calls).map(|(span, text)| location(span, text, files)).collect();
+    (location(span, label, files), related)
+}
+
+fn location(span: Span, text: String, files: &[SourceFile]) -> Location {
+    let file = source::file(span, files);
+    let uri = uri(file.map_or("unknown", |file| file.name.as_str()));
+    let mut physical =
+        PhysicalLocation::builder().artifact_location(ArtifactLocation::builder().uri(uri).build()).build();
+    if span.line > 0 {
+        physical.region = Some(region(span, file.and_then(|file| file.text.as_deref())));
+    }
+    Location::builder().physical_location(physical).message(message(text)).build()
+}
+
+fn region(span: Span, text: Option<&str>) -> Region {
+    let (line, column) = (i64::from(span.line), i64::from(span.column.max(1)));
+    let mut region = Region::builder().start_line(line).start_column(column).build();
+    let quoted = text.and_then(|text| source::range(span, text).and_then(|range| text.get(range)));
+    let length = quoted.and_then(|quoted| i64::try_from(quoted.chars().count()).ok());
+    region.end_column = length.map(|length| column.saturating_add(length));
+    region
+}
+
+/// A file name as a relative URI: everything but unreserved characters and `/` is percent-encoded.
+fn uri(name: &str) -> String {
+    let mut uri = String::new();
+    for byte in name.replace('\\', "/").bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri += &format!("%{byte:02X}");
+        }
+    }
+    uri
+}
+
+/// The steps have no place of their own; viewers want one, so they stand at the primary location.
+fn code_flow(words: &Words, first: &Location) -> CodeFlow {
+    let steps = words.steps.iter().enumerate().map(|(order, step)| {
+        let mut location = first.clone();
+        location.message = Some(message(step.clone()));
+        ThreadFlowLocation::builder()
+            .execution_order(i64::try_from(order).unwrap_or(i64::MAX))
+            .location(location)
+            .build()
+    });
+    let flow = ThreadFlow::builder().locations(steps.collect::<Vec<_>>()).build();
+    CodeFlow::builder().message(message("a schedule that shows it")).thread_flows(vec![flow]).build()
+}
+
+/// FNV-1a over the rule, the subject's name, the buffers, and the text of the lines.
+fn fingerprint(report: &CheckReport, finding: &Finding) -> u64 {
+    let mut hash = Fnv::default();
+    hash.add(finding.rule.code());
+    hash.add(&name(report));
+    for site in std::iter::once(&finding.first).chain(&finding.second) {
+        hash.add(&site.buffer);
+        hash.add(source::file(site.span, &report.files).map_or("", |file| file.name.as_str()));
+        hash.add(line(site.span, &report.files));
+    }
+    hash.0
+}
+
+/// The kernel without its shape: the same finding at another shape is the same result.
+fn name(report: &CheckReport) -> String {
+    match &report.subject {
+        crate::model::Subject::Catalogue { kernel, variant, .. } => format!("{kernel}:{variant}"),
+        crate::model::Subject::File { module, entry, .. } => format!("{module}:{entry}"),
+    }
+}
+
+fn line(span: Span, files: &[SourceFile]) -> &str {
+    let text = source::file(span, files).and_then(|file| file.text.as_deref()).unwrap_or("");
+    let number = usize::try_from(span.line).ok().and_then(|line| line.checked_sub(1));
+    number.and_then(|number| text.lines().nth(number)).unwrap_or("").trim()
+}
+
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, text: &str) {
+        for byte in text.bytes().chain([0]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        let mut hash = Fnv::default();
+        for byte in b"foobar" {
+            hash.0 = (hash.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        assert_eq!(hash.0, 0x8594_4171_f739_67e8, "the published value for `foobar`");
+    }
+
+    #[test]
+    fn file_names_become_uris() {
+        assert_eq!(uri("a b/c\\d.wgsl"), "a%20b/c/d.wgsl");
+        assert_eq!(uri("größe"), "gr%C3%B6%C3%9Fe");
+    }
+}

@@ -1,0 +1,201 @@
+//! The verdict on a launch in words: what it says, what it leans on, and where its limits are.
+//!
+//! Each function gives one or a few plain lines without layout; the renderers arrange them.
+
+use gridproof_simulator::Exhausted;
+use gridproof_simulator::finding::Severity;
+use gridproof_simulator::ir::SourceFile;
+
+use crate::model::{Assumption, CheckReport, Rung, SafeUnder, Subject, Threshold, Verdict};
+use crate::text::{bytes, count, number, plain, seconds};
+
+/// What was checked, in one line: `kernel:variant n=4,k=512` or `file.wgsl entry main`.
+pub fn subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Catalogue { kernel, variant, shape, .. } => {
+            let shape = shape_text(shape);
+            let space = if shape.is_empty() { "" } else { " " };
+            format!("{}:{}{space}{shape}", plain(kernel), plain(variant))
+        }
+        Subject::File { module, entry, .. } => format!("{} entry {}", plain(module), plain(entry)),
+    }
+}
+
+/// A shape as on the command line: `n=4,k=512`.
+pub fn shape_text(shape: &[(String, String)]) -> String {
+    let pairs: Vec<_> = shape.iter().map(|(key, value)| format!("{}={}", plain(key), plain(value))).collect();
+    pairs.join(",")
+}
+
+/// The verdict and what it rests on, in one line.
+pub fn verdict(report: &CheckReport) -> String {
+    let word = report.verdict.word();
+    let why = match report.verdict {
+        Verdict::RaceFree if report.decides_every_schedule => {
+            "one run decides every schedule, since no atomic's result reaches control flow, an address or data; \
+             this holds for this launch, with its shapes, indices and inputs"
+                .to_owned()
+        }
+        Verdict::RaceFree => {
+            format!("in {}; atomics steer this launch, so other schedules may differ", explored(report))
+        }
+        Verdict::Racy | Verdict::Faulty => found(report),
+        Verdict::Unsupported => "the launch uses what the simulator does not model".to_owned(),
+        Verdict::Incomplete => incomplete(report),
+    };
+    match warnings(report) {
+        0 => format!("{word}: {why}"),
+        warnings => format!("{word}: {why}; {}", count(warnings, "warning")),
+    }
+}
+
+fn errors(report: &CheckReport) -> u64 {
+    report.findings.iter().filter(|finding| finding.severity == Severity::Error).count() as u64
+}
+
+fn warnings(report: &CheckReport) -> u64 {
+    report.findings.len() as u64 - errors(report)
+}
+
+fn explored(report: &CheckReport) -> String {
+    format!("one instrumented run and {}", count(report.schedules_explored, "schedule"))
+}
+
+fn found(report: &CheckReport) -> String {
+    let mut text = count(errors(report), "error");
+    if report.findings_dropped > 0 {
+        text += &format!("; {} not shown", count(report.findings_dropped, "further finding"));
+    }
+    text
+}
+
+fn incomplete(report: &CheckReport) -> String {
+    match &report.exhausted {
+        Some(exhausted) => format!("the {} budget ran out before the launch was decided", exhausted.budget),
+        None => {
+            format!("nothing found in {}, but atomics steer this launch, so these do not decide it", explored(report))
+        }
+    }
+}
+
+/// The weakest assumption under which the outputs are right, as a sentence. `None` where it was not asked.
+pub fn safe_under(report: &CheckReport) -> Option<String> {
+    report.safe_under.as_ref().map(|safe| match safe.assumption {
+        Assumption::AnyOrder => "any order of workgroups".to_owned(),
+        Assumption::InOrderStart => format!("safe only if workgroups start in index order{}", on_slots(*safe, "on ")),
+        Assumption::LockstepWaves => format!("safe only in lock-step waves{}", on_slots(*safe, "of >= ")),
+        Assumption::None => format!("nothing that was tried: outputs are wrong {}", worst(&report.rungs)),
+    })
+}
+
+/// The same in a few words, for a table.
+pub fn safe_under_short(report: &CheckReport) -> String {
+    match report.safe_under {
+        None if report.verdict == Verdict::RaceFree => "any order".to_owned(),
+        None => "-".to_owned(),
+        Some(SafeUnder { assumption: Assumption::AnyOrder, .. }) => "any order".to_owned(),
+        Some(SafeUnder { assumption: Assumption::InOrderStart, slots }) => with_slots("in-order start", slots),
+        Some(SafeUnder { assumption: Assumption::LockstepWaves, slots }) => with_slots("lock-step waves", slots),
+        Some(SafeUnder { assumption: Assumption::None, .. }) => "none".to_owned(),
+    }
+}
+
+fn with_slots(words: &str, slots: Option<u32>) -> String {
+    match slots {
+        Some(slots) => format!("{words}, {}", count(slots.into(), "slot")),
+        None => words.to_owned(),
+    }
+}
+
+fn on_slots(safe: SafeUnder, preposition: &str) -> String {
+    safe.slots.map(|slots| format!(" {preposition}{}", count(slots.into(), "slot"))).unwrap_or_default()
+}
+
+fn worst(rungs: &[Rung]) -> String {
+    match rungs.iter().rev().find(|rung| !rung.outputs_equal) {
+        Some(rung) => format!("even under {}", assumption(rung.assumption, Some(rung.slots))),
+        None => "in every run".to_owned(),
+    }
+}
+
+/// An assumption with its slots, in words.
+pub fn assumption(assumption: Assumption, slots: Option<u32>) -> String {
+    match assumption {
+        Assumption::AnyOrder => "any order".to_owned(),
+        Assumption::InOrderStart => with_slots("in-order start", slots),
+        Assumption::LockstepWaves => with_slots("lock-step waves", slots),
+        Assumption::None => "one workgroup at a time".to_owned(),
+    }
+}
+
+/// The ladder as it was tried, one line per rung; empty where none was.
+pub fn ladder(report: &CheckReport) -> Vec<String> {
+    report.rungs.iter().map(rung).collect()
+}
+
+fn rung(rung: &Rung) -> String {
+    let name = assumption(rung.assumption, Some(rung.slots));
+    let tried = count(rung.schedules, "schedule");
+    if rung.outputs_equal {
+        return format!("{name}: outputs right in {tried}");
+    }
+    format!("{name}: outputs wrong within {tried}, {} differ", count(rung.differing_bytes, "byte"))
+}
+
+/// That exploring is not hardware: printed under every ladder.
+pub const CAVEAT: &str = "explored under sequential consistency; hardware may do worse";
+
+/// The smallest failing launch, in one line.
+pub fn threshold(threshold: &Threshold) -> String {
+    let under = assumption(threshold.assumption, Some(threshold.slots));
+    format!("smallest failing {} is {}, under {under}", plain(&threshold.key), number(threshold.value))
+}
+
+/// Which budget ran out, and what was covered.
+pub fn exhausted(report: &CheckReport) -> Option<String> {
+    report.exhausted.as_ref().map(|exhausted| exhausted_words(exhausted, &report.files))
+}
+
+/// As [`exhausted`]; `files` are what its span points into.
+pub fn exhausted_words(exhausted: &Exhausted, files: &[SourceFile]) -> String {
+    let limit = match exhausted.budget {
+        "memory" => bytes(exhausted.limit),
+        "time" => format!("{} ms", number(exhausted.limit)),
+        _ => format!("{} {}", number(exhausted.limit), exhausted.budget),
+    };
+    let (done, all) = (number(exhausted.workgroups_done), number(exhausted.workgroups));
+    let at = exhausted.at.map(|span| format!(", last seen at {}", crate::words::place(span, files)));
+    format!(
+        "the {} budget of {limit} ran out after {done} of {all} workgroups{}; raise it with --budget-{}",
+        exhausted.budget,
+        at.unwrap_or_default(),
+        exhausted.budget
+    )
+}
+
+/// How much was done and how long it took.
+pub fn stats(report: &CheckReport) -> String {
+    let stats = &report.stats;
+    let schedules = match report.schedules_explored {
+        0 => String::new(),
+        explored => format!(", {} besides the proof", count(explored, "schedule")),
+    };
+    format!(
+        "{}, {}, {}{schedules}, in {}",
+        count(stats.workgroups, "workgroup"),
+        count(stats.invocations, "invocation"),
+        count(stats.instructions, "instruction"),
+        seconds(report.elapsed)
+    )
+}
+
+/// The command that runs exactly the schedule of a finding, where it fits on a line; else how to get there.
+pub fn replay_command(report: &CheckReport, schedule: &gridproof_simulator::Schedule) -> String {
+    const LONGEST: usize = 400;
+    let schedule = schedule.to_string();
+    if schedule.len() <= LONGEST {
+        format!("{} --schedule '{schedule}'", report.command)
+    } else {
+        format!("{} --output json=finding.json; gridproof replay finding.json", report.command)
+    }
+}

@@ -1,0 +1,7 @@
+//! What each renderer makes of each finding and each status.
+
+mod human;
+mod json;
+mod machines;
+mod made;
+mod schema;
