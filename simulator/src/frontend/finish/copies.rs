@@ -123,9 +123,9 @@ fn available(program: &mut Unfinished, flow: &Flow, copies: &[(Reg, Reg)]) -> Op
         if let Some(first) = next.first_mut() {
             *first = none.clone();
         }
-        for block in 0..flow.count() {
+        for (block, leaving) in leaving.iter().enumerate() {
             for &successor in flow.successors(block) {
-                next[successor].intersect(&leaving[block]);
+                next[successor].intersect(leaving);
             }
         }
         let mut changed = false;

@@ -137,6 +137,8 @@ const fn ends_block(instr: &Instr) -> bool {
 pub(super) struct Liveness {
     /// The fact of each row that occurs in more than one block, by row. The others live inside their block.
     facts: Vec<Option<usize>>,
+    rows: Vec<u32>,
+    entering: Vec<Bits>,
     out: Vec<Bits>,
 }
 
@@ -144,10 +146,10 @@ impl Liveness {
     /// `None` where the program is too large for the analysis.
     pub(super) fn new(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> Option<Self> {
         let (facts, shared) = shared_rows(nodes, accesses, rows, flow);
-        if !flow.affords(shared) {
+        if !flow.affords(shared.len()) {
             return None;
         }
-        let none = Bits::new(shared, false);
+        let none = Bits::new(shared.len(), false);
         let mut read_first = vec![none.clone(); flow.count()];
         let mut written = vec![none.clone(); flow.count()];
         for block in 0..flow.count() {
@@ -180,7 +182,7 @@ impl Liveness {
                 break;
             }
         }
-        Some(Self { facts, out })
+        Some(Self { facts, rows: shared, entering, out })
     }
 
     /// Whether a row may be read after the block.
@@ -190,13 +192,31 @@ impl Liveness {
             None => false,
         }
     }
+
+    /// Whether a row that lives across blocks may be read in the block or after it, before it is written.
+    pub(super) fn is_live_before(&self, block: usize, row: Reg) -> bool {
+        let fact = self.facts.get(index(row.0)).copied().flatten();
+        fact.is_some_and(|fact| self.entering.get(block).is_some_and(|entering| entering.get(fact)))
+    }
+
+    /// Rows that are read before they are written on some path.
+    pub(super) fn live_at_start(&self) -> impl Iterator<Item = Reg> {
+        let facts = self.entering.first().into_iter().flat_map(Bits::iter);
+        facts.filter_map(|fact| self.rows.get(fact).copied().map(Reg))
+    }
+
+    /// Rows that may be read after the block.
+    pub(super) fn live_after(&self, block: usize) -> impl Iterator<Item = Reg> {
+        let facts = self.out.get(block).into_iter().flat_map(Bits::iter);
+        facts.filter_map(|fact| self.rows.get(fact).copied().map(Reg))
+    }
 }
 
 /// Rows that occur in more than one block, or are read before they are written in the first, numbered.
-fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> (Vec<Option<usize>>, usize) {
+fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> (Vec<Option<usize>>, Vec<u32>) {
     let mut home: Vec<Option<usize>> = vec![None; index(rows)];
     let mut facts: Vec<Option<usize>> = vec![None; index(rows)];
-    let mut shared = 0;
+    let mut shared = Vec::new();
     for block in 0..flow.count() {
         for at in flow.nodes(block) {
             let Some(Node::Instr(instr, _)) = nodes.get_mut(at) else { continue };
@@ -208,8 +228,8 @@ fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Fl
                 let crosses = home.map_or(role == Role::Read, |home| home != block);
                 home.get_or_insert(block);
                 if crosses && fact.is_none() {
-                    *fact = Some(shared);
-                    shared += 1;
+                    *fact = Some(shared.len());
+                    shared.push(row.0);
                 }
             });
         }

@@ -11,7 +11,7 @@ mod flow;
 mod operands;
 mod place;
 mod rotate;
-mod rows;
+pub(super) mod rows;
 
 use crate::ir::{Access, Instr, Reg, SpanId};
 
@@ -47,7 +47,6 @@ pub(super) struct Finished {
     pub(super) span_of: Vec<SpanId>,
     pub(super) rows: u32,
     pub(super) constants: Vec<(Reg, u32)>,
-    pub(super) zeroed: Vec<Reg>,
     pub(super) accesses: Vec<Access>,
 }
 
@@ -58,9 +57,7 @@ pub(super) fn finish(mut program: Unfinished) -> Finished {
     copies::retarget(&mut program);
     dead::remove(&mut program);
     program.nodes = rotate::rotate(program.nodes);
-    let mut finished = place::place(program);
-    finished.zeroed = rows::share(&mut finished);
-    finished
+    place::place(program)
 }
 
 /// The part of a list that an index names.
