@@ -11,6 +11,7 @@ mod math;
 mod memory;
 mod operators;
 mod packing;
+mod random;
 mod subgroups;
 mod types;
 
