@@ -4,5 +4,11 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+mod expected;
 pub mod family;
 pub mod launch_file;
+pub mod main_job;
+pub mod matrix;
+mod progress;
+
+pub use progress::Progress;

@@ -190,15 +190,15 @@ impl Selector {
 /// The adapters of this machine, in the order in which [`Selector::Position`] counts them. Empty where
 /// there is no driver.
 pub fn adapters() -> Vec<AdapterSummary> {
-    let (_, adapters) = enumerate();
+    let adapters = enumerate();
     adapters.iter().map(|adapter| AdapterSummary::new(adapter.get_info())).collect()
 }
 
 /// The adapter a selector means.
 pub(crate) fn select(selector: &Selector) -> Result<(wgpu::Adapter, AdapterSummary), Unavailable> {
-    let (instance, mut adapters) = enumerate();
+    let mut adapters = enumerate();
     if adapters.is_empty() {
-        return Err(if has_loader(&instance) { Unavailable::NoAdapter } else { Unavailable::NoLoader });
+        return Err(if has_loader() { Unavailable::NoAdapter } else { Unavailable::NoLoader });
     }
     let mut summaries: Vec<_> = adapters.iter().map(|adapter| AdapterSummary::new(adapter.get_info())).collect();
     match selector.choose(&summaries) {
@@ -210,27 +210,26 @@ pub(crate) fn select(selector: &Selector) -> Result<(wgpu::Adapter, AdapterSumma
     }
 }
 
-fn enumerate() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
+fn enumerate() -> Vec<wgpu::Adapter> {
     let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
     descriptor.flags = wgpu::InstanceFlags::empty().with_env();
     let instance = wgpu::Instance::new(descriptor);
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    (instance, adapters)
+    pollster::block_on(instance.enumerate_adapters(backends))
 }
 
-#[cfg(not(any(target_os = "macos", target_os = "ios")))]
-fn has_loader(instance: &wgpu::Instance) -> bool {
-    #[expect(unsafe_code, reason = "wgpu gives its Vulkan instance only through an unsafe function")]
-    // SAFETY: the reference is compared with `None` and dropped at once; nothing is destroyed or called.
-    let vulkan = unsafe { instance.as_hal::<wgpu::hal::api::Vulkan>() };
-    vulkan.is_some()
-}
-
-#[cfg(any(target_os = "macos", target_os = "ios"))]
-fn has_loader(_: &wgpu::Instance) -> bool {
-    true
+/// Whether the Vulkan loader is installed. wgpu says the same of a missing loader and of a loader that
+/// finds no driver, but they have different remedies.
+fn has_loader() -> bool {
+    if cfg!(any(target_os = "macos", target_os = "ios")) {
+        return true;
+    }
+    let name = if cfg!(windows) { "vulkan-1.dll" } else { "libvulkan.so.1" };
+    #[expect(unsafe_code, reason = "loading a library runs its initialisers")]
+    // SAFETY: `enumerate`, which was just called, made wgpu load this very library; no symbol is taken.
+    let loader = unsafe { libloading::Library::new(name) };
+    loader.is_ok()
 }
 
 #[cfg(test)]

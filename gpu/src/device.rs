@@ -1,14 +1,20 @@
 //! An open adapter that was found to count loops right.
 
+use std::sync::Mutex;
+
 use gridproof_launch::Launch;
 use naga::valid::Capabilities;
 
 use crate::adapter::select;
 use crate::faults::{Faults, scoped};
 use crate::probe::{LoopCount, count_loops, fingerprint, refuse_miscounted_loops};
-use crate::{AdapterSummary, Api, Fingerprint, Outputs, RunError, RunOptions, Selector, Unavailable};
+use crate::{
+    AdapterSummary, Api, Features, Fingerprint, Memory, Outputs, RunError, RunOptions, Selector, Unavailable,
+    capabilities,
+};
 
-/// A GPU (or a CPU that plays one) ready to run launches. It may be shared between threads.
+/// A GPU (or a CPU that plays one) ready to run launches. It may be shared between threads: modules are
+/// translated side by side, launches run one at a time, so that no timing contains another's work.
 pub struct Device {
     pub(crate) adapter: AdapterSummary,
     pub(crate) device: wgpu::Device,
@@ -18,6 +24,8 @@ pub struct Device {
     pub(crate) subgroup_sizes: (u32, u32),
     pub(crate) faults: Faults,
     pub(crate) loops: Vec<LoopCount>,
+    /// Held by the launch that is on the device.
+    pub(crate) turn: Mutex<()>,
 }
 
 impl Device {
@@ -38,7 +46,7 @@ impl Device {
     }
 
     fn request(adapter: &wgpu::Adapter, summary: AdapterSummary) -> Result<Self, Unavailable> {
-        let features = adapter.features() & wanted_features();
+        let features = adapter.features() & capabilities::wanted();
         let limits = adapter.limits();
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("gridproof"),
@@ -61,6 +69,7 @@ impl Device {
             subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
             faults,
             loops: Vec::new(),
+            turn: Mutex::new(()),
         })
     }
 
@@ -72,6 +81,16 @@ impl Device {
     /// What the adapter says about itself.
     pub fn adapter(&self) -> &AdapterSummary {
         &self.adapter
+    }
+
+    /// What kernels can use.
+    pub fn features(&self) -> Features {
+        Features::new(self.device.features())
+    }
+
+    /// How much fits.
+    pub fn memory(&self) -> Memory {
+        Memory::new(&self.limits)
     }
 
     /// Whether exact mode exists here; the reason where it does not.
@@ -104,20 +123,4 @@ impl Device {
     pub fn probe(&self) -> Result<Fingerprint, RunError> {
         fingerprint(self)
     }
-}
-
-/// Every feature that a compute kernel can use, the clock, and SPIR-V unchanged for exact mode.
-fn wanted_features() -> wgpu::Features {
-    use wgpu::Features as F;
-    F::SHADER_F16
-        | F::SHADER_F64
-        | F::SHADER_I16
-        | F::SHADER_INT64
-        | F::SHADER_INT64_ATOMIC_ALL_OPS
-        | F::SHADER_INT64_ATOMIC_MIN_MAX
-        | F::SHADER_FLOAT32_ATOMIC
-        | F::SUBGROUP
-        | F::SUBGROUP_BARRIER
-        | F::TIMESTAMP_QUERY
-        | F::PASSTHROUGH_SHADERS
 }

@@ -12,10 +12,14 @@ use crate::{AdapterSummary, Selector};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unavailable {
     /// The machine has no Vulkan loader at all.
-    #[error("no Vulkan loader on this machine (libvulkan.so.1 or vulkan-1.dll): install it and a driver")]
+    #[error(
+        "no Vulkan loader on this machine (libvulkan.so.1 or vulkan-1.dll): install it and a driver (libvulkan1 and mesa-vulkan-drivers 25 or later on Debian)"
+    )]
     NoLoader,
     /// A loader, but no driver offers an adapter.
-    #[error("no graphics adapter: no driver offers one")]
+    #[error(
+        "no adapter: the Vulkan loader is there, but no driver offers one; install one (a CPU driver will do: mesa-vulkan-drivers 25 or later)"
+    )]
     NoAdapter,
     /// Adapters, but none that was asked for.
     #[error("no adapter matches `{selector}`; there are: {}", found.join(", "))]

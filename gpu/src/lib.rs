@@ -14,6 +14,7 @@
 
 mod adapter;
 mod bindings;
+mod capabilities;
 mod device;
 mod error;
 mod faults;
@@ -27,11 +28,12 @@ mod shader;
 pub mod spirv;
 
 pub use adapter::{AdapterKind, AdapterSummary, Api, Selector, adapters};
+pub use capabilities::{Features, Memory};
 pub use device::Device;
 pub use error::{InvalidModule, Limit, LimitExceeded, LoopMiscount, RunError, Unavailable};
 pub use memory::POISON;
 pub use options::{Elapsed, Exactness, Outputs, ReadBack, RunOptions};
 pub use probe::{
-    DenormalHandling, Exact, Fingerprint, Folding, LoopCount, LoopForm, Memory, MultiplyAddCount, Rounding, Subgroups,
+    DenormalHandling, Exact, Fingerprint, Folding, LoopCount, LoopForm, MultiplyAddCount, Rounding, Subgroups,
     refuse_miscounted_loops,
 };

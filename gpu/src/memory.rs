@@ -108,7 +108,7 @@ impl Memory<'_> {
         let (sender, receiver) = mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, 0..end - start, move |result| drop(sender.send(result)));
         wait(self.device, self.timeout)?;
-        match receiver.try_recv() {
+        match receiver.recv_timeout(self.timeout) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(RunError::Internal(error.to_string())),
             Err(_) => return Err(RunError::Internal("a buffer was not mapped for reading".into())),

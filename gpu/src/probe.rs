@@ -18,7 +18,7 @@ pub use subgroups::Subgroups;
 
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 
-use crate::{AdapterSummary, Device, Exactness, RunError};
+use crate::{AdapterSummary, Device, Exactness, Features, Memory, RunError};
 
 /// What an adapter does, measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Fingerprint {
     pub exact: Result<Exact, RunError>,
     /// Sizes of subgroups.
     pub subgroups: Subgroups,
+    /// What kernels can use.
+    pub features: Features,
     /// How much fits.
     pub memory: Memory,
 }
@@ -64,42 +66,6 @@ fn profiles(exact: &Exact) -> Vec<Arithmetic> {
     profiles
 }
 
-/// How much fits on the device: its limits, in bytes where nothing else is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// One buffer.
-    pub buffer: u64,
-    /// What one storage binding shows.
-    pub storage_binding: u64,
-    /// What one uniform binding shows.
-    pub uniform_binding: u64,
-    /// Where a storage binding may start: multiples of this.
-    pub storage_offset_alignment: u32,
-    /// Storage buffers in one entry point.
-    pub storage_buffers: u32,
-    /// Memory of one workgroup.
-    pub workgroup: u32,
-    /// Invocations of one workgroup.
-    pub workgroup_invocations: u32,
-    /// Workgroups in one dimension of the grid.
-    pub grid_extent: u32,
-}
-
-impl Memory {
-    fn new(limits: &wgpu::Limits) -> Self {
-        Self {
-            buffer: limits.max_buffer_size,
-            storage_binding: limits.max_storage_buffer_binding_size,
-            uniform_binding: limits.max_uniform_buffer_binding_size,
-            storage_offset_alignment: limits.min_storage_buffer_offset_alignment,
-            storage_buffers: limits.max_storage_buffers_per_shader_stage,
-            workgroup: limits.max_compute_workgroup_storage_size,
-            workgroup_invocations: limits.max_compute_invocations_per_workgroup,
-            grid_extent: limits.max_compute_workgroups_per_dimension,
-        }
-    }
-}
-
 /// Measures everything.
 pub(crate) fn fingerprint(device: &Device) -> Result<Fingerprint, RunError> {
     let exact = match device.check_exact() {
@@ -113,7 +79,8 @@ pub(crate) fn fingerprint(device: &Device) -> Result<Fingerprint, RunError> {
         folding: Folding::measure(device, Exactness::Ordinary)?,
         exact,
         subgroups: Subgroups::observe(device)?,
-        memory: Memory::new(&device.limits),
+        features: device.features(),
+        memory: device.memory(),
     })
 }
 

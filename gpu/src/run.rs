@@ -1,5 +1,6 @@
 //! Runs a launch: check everything, create, dispatch in order, read back.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use gridproof_launch::Launch;
@@ -18,6 +19,7 @@ pub(crate) fn run(device: &Device, launch: &Launch, options: &RunOptions) -> Res
     launch.validate()?;
     check_buffers(launch, &device.limits)?;
     let plans = plan(device, launch, options.exactness)?;
+    let _turn = device.turn.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory { device: &device.device, queue: &device.queue, timeout: options.timeout };
     let buffers =
         device.scoped(|| launch.buffers.iter().map(|buffer| memory.create(buffer)).collect::<Result<Vec<_>, _>>())?;

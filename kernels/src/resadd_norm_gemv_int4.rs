@@ -1,8 +1,14 @@
 //! Dispatcher of `resadd_norm_gemv_int4`: residual add, RMSNorm and int4 GEMV for one token.
 //!
-//! Source: intel/llm-scaler pull request 399. Upstream reads the residual once and keeps it in registers
-//! where a group's share of k allows it, and reads it twice where not; this port always reads twice. Its
-//! limit of k <= 8192 (a fixed number of registers, not checked) does not exist here.
+//! Source: intel/llm-scaler pull request 399, and its commit db05b45 for the split path. The kernel's header
+//! says what the port keeps and what it maps anew. Three differences from upstream matter to a reader:
+//!
+//! * Upstream reads the residual once and keeps it in registers where a group's share of k allows it, and
+//!   reads it a second time where not; this port always reads twice, as upstream's 128-wide path does.
+//! * Upstream's limit of k <= 8192 (a fixed number of registers, not checked) does not exist here.
+//! * Upstream's group is one thread with vectors of 128 to 512; here it is 32 invocations, and how they add
+//!   up is a choice of the caller ([`Reduction`]): a barrier inside that sum would hide the missing one of
+//!   `fused_no_barrier`.
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};

@@ -92,8 +92,10 @@ fn gp_upper(x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) & 0xfffff000u);
 }
 
+// (high + low) * 2^exponent
 struct GpPower {
-    power: f32,
+    high: f32,
+    low: f32,
     exponent: i32,
 }
 
@@ -112,7 +114,12 @@ fn gp_exponential(x: f32) -> GpPower {
     let sum = 1.0 + r;
     let sum_tail = r - (sum - 1.0);
     let tail = gp_multiply_add(r * r, q, sum_tail + r_tail);
-    return GpPower(sum + tail, exponent);
+    let high = sum + tail;
+    return GpPower(high, tail - (high - sum), exponent);
+}
+
+fn gp_power_of_two(exponent: i32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(127i + max(exponent, -64i)) << 23u);
 }
 
 fn gp_scaled(x: f32, exponent: i32) -> f32 {
@@ -137,11 +144,13 @@ fn gp_inverse(x: f32, tail: f32) -> vec2<f32> {
     return vec2<f32>(guess, guess * step);
 }
 
-fn gp_times_sum(x: f32, sum: vec2<f32>) -> f32 {
-    let high = gp_upper(x);
-    let low = x - high;
-    let rest = gp_multiply_add(low, sum.x, x * sum.y);
-    return gp_multiply_add(high, sum.x, rest);
+// The product of two sums; b.x has 12 significant bits.
+fn gp_product(a: vec2<f32>, b: vec2<f32>) -> f32 {
+    let high = gp_upper(a.x);
+    let low = a.x - high;
+    var rest = gp_multiply_add(a.y, b.x, a.x * b.y);
+    rest = gp_multiply_add(low, b.x, rest);
+    return gp_multiply_add(high, b.x, rest);
 }
 
 struct GpReduced {
@@ -173,8 +182,9 @@ fn gp_logarithm(f: f32, exponent: i32, tail: f32) -> f32 {
     return sum + rest;
 }
 
+// e^-a as power * 2^exponent, 1 / (1 + e^-a) as inverse, both sums.
 struct GpGate {
-    power: f32,
+    power: vec2<f32>,
     exponent: i32,
     inverse: vec2<f32>,
 }
@@ -182,10 +192,12 @@ struct GpGate {
 fn gp_gate(magnitude: u32) -> GpGate {
     let a = bitcast<f32>(select(min(magnitude, 0x42d00000u), 0u, magnitude < 0x00800000u));
     let e = gp_exponential(-a);
-    let scaled = gp_scaled(e.power, e.exponent);
-    let sum = 1.0 + scaled;
-    let lost = scaled - (sum - 1.0);
-    return GpGate(e.power, e.exponent, gp_inverse(sum, lost));
+    let factor = gp_power_of_two(e.exponent);
+    let e_high = e.high * factor;
+    let e_low = e.low * factor;
+    let sum = 1.0 + e_high;
+    let lost = e_high - (sum - 1.0);
+    return GpGate(vec2<f32>(e.high, e.low), e.exponent, gp_inverse(sum, lost + e_low));
 }
 
 // ---- the functions
@@ -237,7 +249,7 @@ fn gp_exp(x: f32) -> f32 {
     let magnitude = bits & 0x7fffffffu;
     let tame = bitcast<f32>(select(0u, bits, magnitude < 0x42d00000u));
     let e = gp_exponential(tame);
-    let finite = bitcast<u32>(e.power) + (bitcast<u32>(e.exponent) << 23u);
+    let finite = bitcast<u32>(e.high) + (bitcast<u32>(e.exponent) << 23u);
     let positive = bits == magnitude;
     let limit = select(0x42aeac50u, 0x42b17218u, positive);
     let beyond = select(0u, 0x7f800000u, positive);
@@ -284,7 +296,7 @@ fn gp_sigmoid(x: f32) -> f32 {
     let magnitude = bits & 0x7fffffffu;
     let gate = gp_gate(magnitude);
     let right = bitcast<u32>(gate.inverse.x + gate.inverse.y);
-    let left = bitcast<u32>(gp_scaled(gp_times_sum(gate.power, gate.inverse), gate.exponent));
+    let left = bitcast<u32>(gp_scaled(gp_product(gate.power, gate.inverse), gate.exponent));
     let ordered = select(left, right, bits == magnitude);
     return bitcast<f32>(select(ordered, 0x7fc00000u, magnitude > 0x7f800000u));
 }
@@ -304,9 +316,11 @@ fn gp_silu(x: f32) -> f32 {
     let gate = gp_gate(magnitude);
     let negative = bits != magnitude;
     let limited = bitcast<f32>(min(magnitude, 0x42d00000u));
-    let factor = select(limited, limited * gate.power, negative);
-    let shift = select(0i, gate.exponent, negative);
-    let product = bitcast<u32>(gp_scaled(gp_times_sum(factor, gate.inverse), shift));
+    let high = select(1.0, gate.power.x, negative);
+    let low = select(0.0, gate.power.y, negative);
+    let exponent = select(0i, gate.exponent, negative);
+    let factor = vec2<f32>(limited * high, limited * low);
+    let product = bitcast<u32>(gp_scaled(gp_product(factor, gate.inverse), exponent));
     let far = select(product, magnitude, magnitude > 0x42d00000u && !negative);
     let half = select(magnitude - 0x00800000u, 0u, magnitude < 0x01000000u);
     let ordered = select(far, half, magnitude < 0x21800000u) | (bits & 0x80000000u);
@@ -326,10 +340,12 @@ fn gp_tanh(x: f32) -> f32 {
     let near = bitcast<u32>(gp_multiply_add(a, square * p, a));
 
     let e = gp_exponential(a * 2.0);
-    let scaled = gp_scaled(e.power, e.exponent);
-    let sum = scaled + 1.0;
-    let lost = 1.0 - (sum - scaled);
-    let inverse = gp_inverse(sum, lost);
+    let factor = gp_power_of_two(e.exponent);
+    let e_high = e.high * factor;
+    let e_low = e.low * factor;
+    let sum = e_high + 1.0;
+    let lost = 1.0 - (sum - e_high);
+    let inverse = gp_inverse(sum, lost + e_low);
     let far = bitcast<u32>(gp_multiply_add(-2.0, inverse.x + inverse.y, 1.0));
 
     let value = select(far, near, magnitude < 0x3f0ccccdu) | (bits & 0x80000000u);

@@ -13,10 +13,13 @@
 // Order of additions: an invocation adds its elements one after the other by multiply-add; a group adds
 // its lanes at distances 16, 8, 4, 2, 1; the row adds partial[0], partial[1], ... from the left.
 //
-// The lanes of a group meet in subgroup shuffles, as upstream's meet in registers: no barrier of the
-// workgroup is hidden there. With WORKGROUP_TREE they meet in workgroup memory, for adapters whose
-// subgroups are narrower than 32: the same bits, but its barriers order more than upstream's, and mend
-// MISSING_BARRIER.
+// The lanes of a group meet in subgroup shuffles, as upstream's meet in registers, because a barrier there
+// would order the very accesses that MISSING_BARRIER leaves unordered: every group reads all of `partial`
+// and then stores its own slot again, with nothing but the group's own additions in between. A group is 32
+// consecutive invocations and must lie in one subgroup: subgroups of 32 or more, filled in index order.
+// With WORKGROUP_TREE the lanes meet in workgroup memory, for adapters with narrower subgroups: the same
+// additions and the same bits, but its barrier before the sum of a group is complete also orders the reads
+// before the stores, and so mends MISSING_BARRIER.
 
 // Input elements, a multiple of 512.
 override K: u32;
@@ -158,11 +161,11 @@ fn end_block(local: u32) -> u32 {
 
 // The two fp16 numbers of a word, low half first.
 fn halves(word: u32) -> vec2<f32> {
-    return vec2(gp_f16_to_f32(word & 0xffffu), gp_f16_to_f32(word >> 16u));
+    return vec2(gp_f16x2_lo(word), gp_f16x2_hi(word));
 }
 
 fn pack(pair: vec2<f32>) -> u32 {
-    return gp_f32_to_f16(pair.x) | (gp_f32_to_f16(pair.y) << 16u);
+    return gp_f16x2_pack(pair.x, pair.y);
 }
 
 fn add_squares(added: vec2<f32>, sum: f32) -> f32 {
@@ -179,7 +182,7 @@ fn add_products(normed: vec2<f32>, quanta: u32, step: f32, sum: f32) -> f32 {
 // The scale of the 128 elements that a block lies in.
 fn scale_of(row: u32, block: u32) -> f32 {
     let pair = scale[row * (K / 256u) + block / 32u];
-    return gp_f16_to_f32((pair >> (block & 16u)) & 0xffffu);
+    return gp_f16x2_lo(pair >> (block & 16u));
 }
 
 fn inverse_root(squares: f32) -> f32 {

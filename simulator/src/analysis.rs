@@ -13,8 +13,13 @@ use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Spa
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {
-    let mut reaches = vec![false; at(program.rows)];
-    for access in &program.accesses {
+    address_rows(program.rows, &program.code, &program.accesses)
+}
+
+/// The same for the parts of a program.
+pub fn address_rows(rows: u32, code: &[Instr], accesses: &[Access]) -> Vec<bool> {
+    let mut reaches = vec![false; at(rows)];
+    for access in accesses {
         let offset = access.address.offset.into_iter().flat_map(|reg| match access.address.base {
             Base::Absolute => vec![reg, reg.high()],
             _ => vec![reg],
@@ -24,12 +29,12 @@ pub fn address_registers(program: &Program) -> Vec<bool> {
             mark(&mut reaches, reg);
         }
     }
-    for instr in &program.code {
+    for instr in code {
         if let Instr::CheckIndex { index, .. } = instr {
             mark(&mut reaches, *index);
         }
     }
-    while program.code.iter().fold(false, |changed, instr| step_back(&mut reaches, instr) || changed) {}
+    while code.iter().fold(false, |changed, instr| step_back(&mut reaches, instr) || changed) {}
     reaches
 }
 
@@ -130,13 +135,14 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
 
 /// The first instruction whose jump or address can depend on what an atomic returned.
 pub fn atomic_dependence(program: &Program) -> Option<Pc> {
-    if !has_atomics(program) {
-        return None;
-    }
-    let mut taint = Taint { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
-    while program.code.iter().fold(false, |changed, instr| taint.step(program, instr) || changed) {}
-    let position = program.code.iter().position(|instr| taint.decides(program, instr))?;
+    let taint = Taint::solve(program.rows, &program.code, &program.accesses)?;
+    let position = program.code.iter().position(|instr| taint.decides(&program.accesses, instr))?;
     Some(Pc(crate::cast::narrow(position)))
+}
+
+/// For each row, whether what an atomic returned can reach it.
+pub fn atomic_rows(rows: u32, code: &[Instr], accesses: &[Access]) -> Vec<bool> {
+    Taint::solve(rows, code, accesses).map_or_else(|| vec![false; at(rows)], |taint| taint.rows)
 }
 
 struct Taint {
@@ -146,6 +152,21 @@ struct Taint {
 }
 
 impl Taint {
+    /// `None` where there is no atomic.
+    fn solve(rows: u32, code: &[Instr], accesses: &[Access]) -> Option<Self> {
+        if !accesses.iter().any(is_atomic) {
+            return None;
+        }
+        let binding = |access: &Access| match access.address.base {
+            Base::Binding(id) => at(id.0) + 1,
+            _ => 0,
+        };
+        let bindings = accesses.iter().map(binding).max().unwrap_or(0);
+        let mut taint = Self { rows: vec![false; at(rows)], memory: vec![false; bindings + 3] };
+        while code.iter().fold(false, |changed, instr| taint.step(accesses, instr) || changed) {}
+        Some(taint)
+    }
+
     fn is(&self, reg: Reg) -> bool {
         self.rows.get(at(reg.0)).copied().unwrap_or(false)
     }
@@ -164,9 +185,9 @@ impl Taint {
         }
     }
 
-    fn step(&mut self, program: &Program, instr: &Instr) -> bool {
+    fn step(&mut self, accesses: &[Access], instr: &Instr) -> bool {
         if let Instr::Access(id) = *instr {
-            return program.accesses.get(at(id.0)).is_some_and(|access| self.access(access));
+            return accesses.get(at(id.0)).is_some_and(|access| self.access(access));
         }
         let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
         match destination(instr) {
@@ -196,11 +217,11 @@ impl Taint {
         }
     }
 
-    fn decides(&self, program: &Program, instr: &Instr) -> bool {
+    fn decides(&self, accesses: &[Access], instr: &Instr) -> bool {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
-            Instr::Access(id) => program.accesses.get(at(id.0)).is_some_and(|access| {
+            Instr::Access(id) => accesses.get(at(id.0)).is_some_and(|access| {
                 let address = access.address.index.into_iter().chain(access.address.offset);
                 address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
             }),

@@ -759,6 +759,8 @@ pub struct Program {
     pub rows: u32,
     /// Rows with a constant value, the same for every invocation, never written by the code.
     pub constants: Vec<(Reg, u32)>,
+    /// Rows that some path reads before it writes them: they start as zero.
+    pub zeroed: Vec<Reg>,
     /// Accesses.
     pub accesses: Vec<Access>,
     /// What the launch must bind.

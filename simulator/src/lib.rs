@@ -8,6 +8,7 @@
 mod analysis;
 mod approximate;
 mod cast;
+mod disassembly;
 mod drive;
 mod explain;
 pub mod finding;

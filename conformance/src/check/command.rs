@@ -3,14 +3,14 @@
 use gridproof_report::model::Subject;
 
 use super::options::{CheckOptions, ScheduleChoice};
+use crate::family::shape_text;
 
 /// The command line of a check.
 pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
     let usual = CheckOptions::default();
     let mut words = match subject {
         Subject::Catalogue { kernel, variant, shape, .. } => {
-            let pairs: Vec<String> = shape.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            format!("gridproof check {kernel}:{variant} --shape {}", pairs.join(","))
+            format!("gridproof check {kernel}:{variant} --shape {}", shape_text(shape, None))
         }
         Subject::File { module, launch, .. } => {
             format!("gridproof check {} --launch {}", quoted(module), quoted(launch))
@@ -42,5 +42,9 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
 /// A path as a shell takes it.
 fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,".contains(c);
-    if !path.is_empty() && path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    if !path.is_empty() && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
 }

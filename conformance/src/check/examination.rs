@@ -1,11 +1,10 @@
 //! One launch under examination: proved once, then run under the schedules that its verdict asks for.
 
 use gridproof_launch::Launch;
-use gridproof_report::model::{SafeUnder, Verdict};
+use gridproof_report::model::{Assumption, SafeUnder, Verdict};
 use gridproof_simulator::{Config, Outcome, Policy, Schedule, SimulateError, Unsupported, ladder, prove, run};
 
 use super::options::{CheckOptions, ScheduleChoice};
-use super::outputs::differing_bytes;
 use super::verdict::{safe_under, verdict};
 
 /// What one launch turned out to be.
@@ -43,63 +42,50 @@ pub(crate) fn examine<'a>(launch: &'a Launch, config: &Config) -> Result<Examine
 }
 
 impl Examination<'_> {
-    /// Runs the launch under one policy.
-    pub fn run(&mut self, policy: &Policy) -> Result<Outcome, SimulateError> {
-        self.explored += 1;
-        run(self.launch, &self.config, policy, &self.proof.hazards)
-    }
-
     /// Runs one schedule, switching where the proof found that order matters.
     pub fn replay(&mut self, schedule: &Schedule) -> Result<Outcome, SimulateError> {
-        self.run(&Policy::Replay(schedule.clone()))
+        self.explored += 1;
+        run(self.launch, &self.config, &Policy::Replay(schedule.clone()), &self.proof.hazards)
     }
 
     /// Output bytes in which a run differs from the race-free reading.
     pub fn differing_bytes(&self, outcome: &Outcome) -> u64 {
-        differing_bytes(self.launch, &self.proof.buffers, &outcome.buffers)
+        ladder::differing_outputs(self.launch, &self.proof, outcome)
     }
 
-    /// The rungs that `options` ask for.
+    /// The rungs that `options` ask for, the weakest assumption first.
     pub fn climb(&mut self, options: &CheckOptions) -> Result<Vec<ladder::Rung>, SimulateError> {
-        let slots = options.slots;
-        let rungs = match options.schedule {
-            Some(ScheduleChoice::Any) => return Ok(Vec::new()),
-            None => {
-                let rungs = ladder::climb(self.launch, &self.config, &self.proof, slots, options.schedules)?;
-                self.explored += rungs.iter().map(|rung| rung.schedules).sum::<u64>();
-                rungs
-            }
-            Some(ScheduleChoice::Lockstep) => vec![self.rung([Policy::Waves { slots }])?],
-            Some(ScheduleChoice::InOrder) => {
-                let seeds = options.seed..options.seed.saturating_add(options.schedules);
-                vec![self.rung(seeds.map(|seed| Policy::Bounded { slots, seed }))?]
-            }
+        let assumptions: &[Assumption] = match options.schedule {
+            Some(ScheduleChoice::Any) => &[],
+            Some(ScheduleChoice::InOrder) => &[Assumption::InOrderStart],
+            Some(ScheduleChoice::Lockstep) => &[Assumption::LockstepWaves],
+            None => &[Assumption::InOrderStart, Assumption::LockstepWaves],
         };
-        Ok(rungs)
+        assumptions.iter().map(|assumption| self.rung(*assumption, options)).collect()
     }
 
-    /// Tries policies one after the other until the outputs of one differ.
-    pub fn rung(&mut self, policies: impl IntoIterator<Item = Policy>) -> Result<ladder::Rung, SimulateError> {
-        let mut rung = ladder::Rung { policy: Policy::Serial, schedules: 0, failing: None, differing_bytes: 0 };
-        for policy in policies {
-            let outcome = self.run(&policy)?;
-            rung.policy = policy;
-            rung.schedules += 1;
-            rung.differing_bytes = self.differing_bytes(&outcome);
-            if rung.differing_bytes > 0 || outcome.exhausted.is_some() {
-                rung.failing = Some(Box::new(outcome));
-                break;
+    /// Runs the schedules of one assumption until the outputs of one differ. The first in-order schedule
+    /// runs each workgroup to its end before the next one; the others are drawn.
+    pub fn rung(&mut self, assumption: Assumption, options: &CheckOptions) -> Result<ladder::Rung, SimulateError> {
+        let slots = options.slots;
+        let (name, policies) = match assumption {
+            Assumption::InOrderStart => {
+                let seeds = options.seed..options.seed.saturating_add(options.schedules.saturating_sub(1));
+                let drawn = seeds.map(|seed| Policy::Bounded { slots, seed });
+                let name = Policy::Bounded { slots, seed: options.seed };
+                (name, std::iter::once(Policy::Serial).chain(drawn).collect())
             }
-        }
+            _ => (Policy::Waves { slots }, vec![Policy::Waves { slots }]),
+        };
+        let rung = ladder::try_all(self.launch, &self.config, &self.proof, name, policies.into_iter())?;
+        self.explored += rung.schedules;
         Ok(rung)
     }
 
     /// What the outputs lean on, after the ladder.
     pub fn safe_under(&self, rungs: &[ladder::Rung], options: &CheckOptions) -> Option<SafeUnder> {
         match self.verdict {
-            Verdict::RaceFree => {
-                Some(SafeUnder { assumption: gridproof_report::model::Assumption::AnyOrder, slots: None })
-            }
+            Verdict::RaceFree => Some(SafeUnder { assumption: Assumption::AnyOrder, slots: None }),
             Verdict::Racy if !rungs.is_empty() => safe_under(rungs, options.slots),
             _ => None,
         }

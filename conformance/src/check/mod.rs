@@ -187,11 +187,7 @@ fn search_threshold(
 }
 
 /// How far the measured buffer is from the oracle in the race-free reading and on each rung.
-fn output_errors(
-    examination: &Examination<'_>,
-    rungs: &[ladder::Rung],
-    reference: &dyn Reference,
-) -> Vec<OutputError> {
+fn output_errors(examination: &Examination<'_>, rungs: &[ladder::Rung], reference: &dyn Reference) -> Vec<OutputError> {
     let name = reference.measured_buffer();
     let Some((id, buffer)) = examination.launch.buffer_named(name) else { return Vec::new() };
     let clean = &examination.proof.buffers[id.0];

@@ -10,11 +10,6 @@ fn compared(launch: &Launch) -> impl Iterator<Item = usize> + '_ {
     (0..launch.buffers.len()).filter(move |position| !marked || launch.buffers[*position].output)
 }
 
-/// Output bytes that differ between two runs of a launch.
-pub(super) fn differing_bytes(launch: &Launch, left: &[Image], right: &[Image]) -> u64 {
-    compared(launch).map(|position| left[position].difference(&right[position]).0).sum()
-}
-
 /// The first element in which two images of a buffer differ, and how many do. Meant for buffers that fit in memory.
 pub(super) fn wrong_elements(buffer: &Buffer, left: &Image, right: &Image) -> (Option<u64>, u64) {
     let bits = u64::from(buffer.dtype.bits());

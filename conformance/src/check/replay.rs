@@ -9,6 +9,7 @@ use gridproof_simulator::{Config, Outcome};
 use super::examination::{Examination, Examined, examine};
 use super::options::CheckOptions;
 use super::{CheckError, catalogue_instance, outputs, read_file};
+use crate::family::shape_text;
 
 /// What a replay gave.
 #[derive(Clone, Debug)]
@@ -42,8 +43,7 @@ pub fn replay(replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, C
     match &replay.subject {
         Subject::Catalogue { kernel, variant, shape, seed } => {
             options.data_seed = *seed;
-            let pairs: Vec<String> = shape.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let named = catalogue_instance(kernel, Some(variant), &pairs.join(","), &options)?;
+            let named = catalogue_instance(kernel, Some(variant), &shape_text(shape, None), &options)?;
             replay_launch(&named.instance.launch, replay, &options)
         }
         Subject::File { module, launch, .. } => {

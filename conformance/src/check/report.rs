@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gridproof_launch::{Launch, Module};
-use gridproof_report::model::{
-    CheckReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
-};
+use gridproof_report::model::{CheckReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict};
 use gridproof_simulator::finding::Finding;
 use gridproof_simulator::ir::SourceFile;
 use gridproof_simulator::{Outcome, Stats, Unsupported, ladder};

@@ -6,13 +6,12 @@
 //! launch that is too large stays too large.
 
 use gridproof_report::model::{Assumption, Threshold, Verdict};
-use gridproof_simulator::Policy;
 
 use super::error::CheckError;
 use super::examination::{Examined, examine};
 use super::options::CheckOptions;
 use super::verdict::unfinished;
-use crate::family::{Family, Making};
+use crate::family::{Family, Making, shape_text};
 
 /// A search over the first shape key of one variant.
 pub(super) struct Search<'a> {
@@ -69,26 +68,15 @@ impl Search<'_> {
     /// Whether outputs go wrong at one value, and the schedules run for it. `None` when there is no such
     /// launch or a budget ran out.
     fn fails(&self, value: u64) -> Result<Option<(bool, u64)>, CheckError> {
-        let pairs = self.shape.iter().enumerate().map(|(position, (key, own))| match position {
-            0 => format!("{key}={value}"),
-            _ => format!("{key}={own}"),
-        });
-        let text: Vec<String> = pairs.collect();
-        let Ok(instance) = self.family.instance(self.variant, &text.join(","), &self.making) else { return Ok(None) };
+        let text = shape_text(self.shape, Some(value));
+        let Ok(instance) = self.family.instance(self.variant, &text, &self.making) else { return Ok(None) };
         let Examined::Proved(mut examination) = examine(&instance.launch, &self.options.config)? else {
             return Ok(None);
         };
         if examination.verdict != Verdict::Racy {
             return Ok((examination.verdict == Verdict::RaceFree).then_some((false, 0)));
         }
-        let slots = self.options.slots;
-        let rung = match self.assumption {
-            Assumption::InOrderStart => {
-                let seeds = self.options.seed..self.options.seed.saturating_add(self.options.schedules);
-                examination.rung(seeds.map(|seed| Policy::Bounded { slots, seed }))?
-            }
-            _ => examination.rung([Policy::Waves { slots }])?,
-        };
+        let rung = examination.rung(self.assumption, self.options)?;
         Ok((!unfinished(&rung)).then_some((rung.failing.is_some(), rung.schedules)))
     }
 }

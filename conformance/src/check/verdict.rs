@@ -47,9 +47,8 @@ pub(crate) fn safe_under(rungs: &[ladder::Rung], slots: u32) -> Option<SafeUnder
         let mut tried = rungs.iter().filter(|rung| assumption(&rung.policy).0 == wanted).peekable();
         tried.peek().is_some() && tried.all(|rung| rung.failing.is_none())
     };
-    let any_failed = |wanted: Assumption| {
-        rungs.iter().any(|rung| assumption(&rung.policy).0 == wanted && rung.failing.is_some())
-    };
+    let any_failed =
+        |wanted: Assumption| rungs.iter().any(|rung| assumption(&rung.policy).0 == wanted && rung.failing.is_some());
     let weakest = if kept(Assumption::InOrderStart) && !any_failed(Assumption::LockstepWaves) {
         Assumption::InOrderStart
     } else if kept(Assumption::LockstepWaves) {

@@ -98,7 +98,7 @@ fn multiply_add_inputs() -> Vec<Input> {
     let mut numbers = Generator(1);
     let candidates = std::iter::from_fn(|| {
         let (a, b) = (numbers.float(-6, 6), numbers.float(-6, 6));
-        let c = if numbers.next() % 2 == 0 { -(a * b) } else { numbers.float(-10, 10) };
+        let c = if numbers.next().is_multiple_of(2) { -(a * b) } else { numbers.float(-10, 10) };
         Some([a, b, c])
     });
     candidates.filter(|&[a, b, c]| !same(a.mul_add(b, c), a * b + c)).take(SAMPLE).collect()

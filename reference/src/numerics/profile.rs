@@ -112,9 +112,7 @@ impl<P: Profile> Numerics<P> {
 #[inline(always)]
 fn flushed(x: f32) -> f32 {
     let bits = x.to_bits();
-    // 1 if the exponent is not 0; arithmetic instead of a branch, so that loops vectorise.
-    let normal = ((bits & 0x7f80_0000) + 0x7fff_ffff) >> 31;
-    f32::from_bits(bits & (normal.wrapping_neg() | 0x8000_0000))
+    f32::from_bits(if bits & 0x7f80_0000 == 0 { bits & 0x8000_0000 } else { bits })
 }
 
 /// Runs an expression with the profile in the type: `with_profile!(numerics, |n| row(n, weights, x))`.

@@ -7,8 +7,8 @@
 
 use super::{INFINITY, NAN, Numerics, ONE, Profile, SIGN, SMALLEST_NORMAL, upper};
 
-/// The bits whose difference with those of `x` are nearest to those of 1/x: `a - m/2` on [1, 2) with
-/// `a = sqrt(12) - 2`, the line of least relative error.
+/// The bits of `x`, subtracted from this, are the bits of the line `a - m/2` for a mantissa m in [1, 2);
+/// `a = sqrt(12) - 2` makes its largest relative distance from 1/m least.
 const GUESS: u32 = 0x7ef6_cf5d;
 
 impl<P: Profile> Numerics<P> {

@@ -7,8 +7,8 @@
 
 use super::{INFINITY, MAGNITUDE, NAN, Numerics, ONE, Profile, SIGN, SMALLEST_NORMAL, upper};
 
-/// The bits whose difference with half of those of `x` are nearest to those of 1/sqrt(x), by search over
-/// the third-order step that follows.
+/// Half the bits of `x`, subtracted from this, are the bits of a guess within 0.035 of 1/sqrt(x). The last
+/// digits do not matter.
 const GUESS: u32 = 0x5f37_5a00;
 
 impl<P: Profile> Numerics<P> {

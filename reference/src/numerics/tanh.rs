@@ -5,7 +5,7 @@
 //! degree up and the rest refitted each time; error 2^-29.3. Above, 1 - 2 / (e^2|x| + 1), where the
 //! subtracted part is below one half.
 
-use super::exponential::scaled;
+use super::exponential::power_of_two;
 use super::{INFINITY, MAGNITUDE, NAN, Numerics, Profile, SIGN, SMALLEST_NORMAL};
 
 const P: [f32; 5] = [-0.333_333_13, 0.133_324_37, -0.053_835_757, 0.021_000_98, -0.006_171_923_6];
@@ -16,7 +16,7 @@ const POLYNOMIAL: u32 = 0x3f0c_cccd;
 const LIMIT: u32 = 0x4180_0000;
 
 impl<P: Profile> Numerics<P> {
-    /// `tanh x`, within 1.2 ulp in either profile.
+    /// `tanh x`, within 0.9 ulp in either profile.
     ///
     /// 1 of its sign at the infinities; zeros and denormals give a zero of their sign; NaN gives NaN.
     #[inline(always)]
@@ -32,11 +32,12 @@ impl<P: Profile> Numerics<P> {
         let p = self.multiply_add(square, p, P[0]);
         let near = self.multiply_add(a, self.mul(square, p), a).to_bits();
 
-        let (power, exponent) = self.exponential(self.mul(a, 2.0));
-        let e = scaled(power, exponent);
-        let sum = self.add(e, 1.0);
-        let lost = self.sub(1.0, self.sub(sum, e));
-        let (high, low) = self.inverse(sum, lost);
+        let (high, low, exponent) = self.exponential(self.mul(a, 2.0));
+        let factor = power_of_two(exponent);
+        let (e_high, e_low) = (self.mul(high, factor), self.mul(low, factor));
+        let sum = self.add(e_high, 1.0);
+        let lost = self.sub(1.0, self.sub(sum, e_high));
+        let (high, low) = self.inverse(sum, self.add(lost, e_low));
         let far = self.multiply_add(-2.0, self.add(high, low), 1.0).to_bits();
 
         let value = if magnitude < POLYNOMIAL { near } else { far };

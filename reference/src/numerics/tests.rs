@@ -90,3 +90,14 @@ fn a_profile_in_the_value_and_in_the_type_give_the_same_bits() {
         }
     }
 }
+
+#[test]
+fn the_probe_kernel_knows_every_recipe_by_its_place() {
+    let probe = include_str!("../../../kernels/wgsl/numerics_probe.wgsl");
+    let functions = include_str!("../../../kernels/wgsl/numerics.wgsl");
+    for (place, recipe) in RECIPES.iter().enumerate() {
+        let case = probe.lines().find(|line| line.trim_start().starts_with(&format!("case {place}u:")));
+        assert!(case.is_some_and(|line| line.contains(&format!("{}(", recipe.name))), "{}", recipe.name);
+        assert!(functions.contains(&format!("fn {}(", recipe.name)), "{}", recipe.name);
+    }
+}

@@ -54,9 +54,3 @@ pub fn error_in_ulp(bits: u32, exact: f64) -> f64 {
         (value - exact).abs() / f64::from_bits(exponent << 52)
     }
 }
-
-/// The bits that a correctly rounded function gives: NaN and values below 2^-126 as `numerics` makes them.
-pub fn nearest(exact: f64) -> u32 {
-    let bits = (exact as f32).to_bits();
-    if exact.is_nan() { 0x7fc0_0000 } else { without_denormals(bits) }
-}

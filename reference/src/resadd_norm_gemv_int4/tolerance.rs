@@ -9,7 +9,7 @@
 //! added^2                      2u, 3u where the product rounds by itself
 //! sum of squares               (c + 3) u          all terms are positive
 //! times 1/k, plus epsilon      (c + 6) u          the constant, the product, the sum
-//! inverse                      (c + 6) u / 2 + 4u gp_rsqrt is good to 2 ulp, that is 4u
+//! inverse                      (c + 6) u / 2 + 2u rsqrt is good to 0.51 ulp, less than 2u
 //! normed                       that + 3u          added and two products
 //! normed * value               that + 1u          the value (q - 8) * s is exact
 //! row sum                      that + c u         relative to the sum of magnitudes
@@ -86,7 +86,7 @@ impl Bounds {
         let groups = path.groups(shape);
         let steps = shape.k().div_ceil(256 * groups);
         let additions = f64::from(8 * steps + 5 + groups - 1);
-        let normed = ((additions + 6.0) / 2.0 + 4.0 + 3.0) * SINGLE;
+        let normed = ((additions + 6.0) / 2.0 + 2.0 + 3.0) * SINGLE;
         Self { normed, sum: (additions + 1.0) * SINGLE, inverse, split: path == Path::Split }
     }
 

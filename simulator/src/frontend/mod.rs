@@ -1,5 +1,6 @@
 //! Front ends: one module text or binary in, one [`crate::ir::Program`] out.
 
+mod finish;
 pub mod wgsl;
 
 use gridproof_launch::{Dispatch, Launch, Source};

@@ -107,7 +107,7 @@ impl Subgroup {
         match access.kind {
             AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i))),
             AccessKind::Store => {}
-            AccessKind::Atomic { .. } => access.result.into_iter().for_each(given),
+            AccessKind::Atomic { .. } => access.result.into_iter().chain(access.exchanged).for_each(given),
         }
     }
 

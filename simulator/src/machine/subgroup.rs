@@ -127,6 +127,7 @@ impl Subgroup {
         self.private_initialised =
             (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
         self.exact.reset();
+        linked.program.zeroed.iter().for_each(|&reg| self.registers.fill(reg, 0));
         self.mask.set(self.live, true);
     }
 

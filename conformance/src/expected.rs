@@ -1,0 +1,79 @@
+//! Whether a computed verdict is the one the catalogue demands.
+
+use std::collections::BTreeSet;
+
+use gridproof_kernels::catalogue::{Expectation, SafeUnder, Verdict as Demanded};
+use gridproof_report::model::{Assumption, Threshold, Verdict};
+use gridproof_simulator::Finding;
+
+use crate::check::counts;
+
+/// What is demanded, in words.
+pub(crate) fn words(expectation: &Expectation) -> String {
+    let findings: Vec<String> =
+        expectation.findings.iter().map(|finding| format!("{} on `{}`", finding.rule, finding.place)).collect();
+    let verdict = expectation.verdict.name();
+    match expectation.safe_under {
+        SafeUnder::AnyOrder if findings.is_empty() => verdict.to_owned(),
+        SafeUnder::AnyOrder => format!("{verdict}, {}", findings.join(", ")),
+        SafeUnder::LockstepWaves { slots } => {
+            format!("{verdict}, {}, right only in lock-step waves of {slots} slots or more", findings.join(", "))
+        }
+    }
+}
+
+/// What differs in verdict and findings: nothing, or a sentence.
+pub(crate) fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, findings: &[Finding]) -> Option<String> {
+    let demanded = match expectation.verdict {
+        Demanded::RaceFree => Verdict::RaceFree,
+        Demanded::Racy => Verdict::Racy,
+    };
+    if verdict != demanded {
+        return Some(format!("the verdict is {}, and {} is demanded", verdict.word(), demanded.word()));
+    }
+    let found: BTreeSet<(&str, &str)> = findings
+        .iter()
+        .filter(|finding| counts(finding))
+        .map(|finding| (finding.rule.code(), finding.first.buffer.as_str()))
+        .collect();
+    let wanted: BTreeSet<(&str, &str)> =
+        expectation.findings.iter().map(|finding| (finding.rule, finding.place)).collect();
+    if let Some((rule, place)) = wanted.difference(&found).next() {
+        return Some(format!("{rule} on `{place}` is demanded and was not found"));
+    }
+    found.difference(&wanted).next().map(|(rule, place)| format!("{rule} on `{place}` was found and is not demanded"))
+}
+
+/// What differs in the label of a launch tried with `slots` slots.
+pub(crate) fn label_mismatch(expectation: &Expectation, label: Assumption, slots: u32) -> Option<String> {
+    let demanded = label_at(expectation, slots);
+    (label != demanded)
+        .then(|| format!("safe under {} with {slots} slots, and {} is demanded", label.word(), demanded.word()))
+}
+
+/// The label that is demanded with `slots` slots.
+pub(crate) fn label_at(expectation: &Expectation, slots: u32) -> Assumption {
+    match expectation.safe_under {
+        SafeUnder::AnyOrder => Assumption::AnyOrder,
+        SafeUnder::LockstepWaves { slots: needed } if needed <= slots => Assumption::LockstepWaves,
+        SafeUnder::LockstepWaves { .. } => Assumption::None,
+    }
+}
+
+/// Whether a threshold found by search stands where the demanded label changes: `at` is the expectation at
+/// the threshold, `below` the one just below it.
+pub(crate) fn threshold_mismatch(
+    threshold: &Threshold,
+    at: &Expectation,
+    below: Option<&Expectation>,
+) -> Option<String> {
+    if threshold.assumption != Assumption::LockstepWaves {
+        return None;
+    }
+    let Threshold { key, value, slots, .. } = threshold;
+    if label_at(at, *slots) != Assumption::None {
+        return Some(format!("outputs go wrong at {key} = {value}, where they should still be right"));
+    }
+    let early = below.is_some_and(|below| label_at(below, *slots) == Assumption::None);
+    early.then(|| format!("outputs are right below {key} = {value}, where they should be wrong already"))
+}

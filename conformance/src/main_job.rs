@@ -1,0 +1,112 @@
+//! The main job: every kernel and variant of the catalogue at its documented shapes, each verdict computed
+//! and then compared with the one it must get.
+
+use std::time::Instant;
+
+use gridproof_kernels::catalogue::Expectation;
+use gridproof_report::model::{CheckReport, VerdictRow};
+
+use crate::check::{CheckError, CheckOptions, Named, ScheduleChoice, catalogue_instance, check_instance};
+use crate::expected::{label_mismatch, threshold_mismatch, verdict_mismatch, words};
+use crate::family::{families, shape_text};
+use crate::progress::Progress;
+
+/// What the main job may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MainJobOptions {
+    /// How each launch is checked.
+    pub check: CheckOptions,
+    /// Only checks whose `kernel:variant shape` contains this text.
+    pub filter: Option<String>,
+}
+
+impl Default for MainJobOptions {
+    fn default() -> Self {
+        Self { check: CheckOptions { search_threshold: true, ..CheckOptions::default() }, filter: None }
+    }
+}
+
+/// Checks everything and compares.
+///
+/// # Errors
+/// When a launch of the catalogue cannot be made or simulated, or the filter leaves nothing.
+pub fn run(options: &MainJobOptions, progress: &dyn Fn(Progress<'_>)) -> Result<Vec<VerdictRow>, CheckError> {
+    let selected: Vec<Selected> = selection().filter(|entry| entry.matches(options.filter.as_deref())).collect();
+    if selected.is_empty() {
+        let selection = format!("`{}`", options.filter.as_deref().unwrap_or_default());
+        return Err(CheckError::NothingSelected { selection });
+    }
+    let total = selected.len();
+    let mut rows = Vec::with_capacity(total);
+    for (done, entry) in selected.iter().enumerate() {
+        progress(Progress { done, total, current: &entry.to_string() });
+        rows.push(entry.row(&options.check)?);
+    }
+    progress(Progress { done: total, total, current: "" });
+    Ok(rows)
+}
+
+/// One check of the main job.
+struct Selected {
+    kernel: &'static str,
+    variant: &'static str,
+    shape: &'static str,
+}
+
+fn selection() -> impl Iterator<Item = Selected> {
+    families().iter().flat_map(|family| {
+        let kernel = family.kernel();
+        kernel.variants.iter().flat_map(move |variant| {
+            variant.shapes.iter().map(move |shape| Selected { kernel: kernel.name, variant: variant.name, shape })
+        })
+    })
+}
+
+impl std::fmt::Display for Selected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{} {}", self.kernel, self.variant, self.shape)
+    }
+}
+
+impl Selected {
+    fn matches(&self, filter: Option<&str>) -> bool {
+        filter.is_none_or(|filter| self.to_string().contains(filter))
+    }
+
+    fn row(&self, options: &CheckOptions) -> Result<VerdictRow, CheckError> {
+        let started = Instant::now();
+        let named = catalogue_instance(self.kernel, Some(self.variant), self.shape, options)?;
+        let report = check_instance(&named, options, started)?;
+        let mismatch = mismatch(&named, &report, options)?;
+        let expected = words(&named.instance.expectation);
+        Ok(VerdictRow { report, expected, as_expected: mismatch.is_none(), mismatch })
+    }
+}
+
+fn mismatch(named: &Named, report: &CheckReport, options: &CheckOptions) -> Result<Option<String>, CheckError> {
+    let expectation = &named.instance.expectation;
+    let label = report.safe_under.map(|safe| safe.assumption);
+    let found = verdict_mismatch(expectation, report.verdict, &report.findings).or_else(|| match label {
+        Some(label) => label_mismatch(expectation, label, options.slots),
+        None if options.schedule == Some(ScheduleChoice::Any) => None,
+        None => Some("what the outputs lean on could not be decided".to_owned()),
+    });
+    match &report.threshold {
+        Some(threshold) if found.is_none() => {
+            let at = expectation_at(named, threshold.value, options)?;
+            let below = match threshold.value {
+                0 | 1 => None,
+                value => Some(expectation_at(named, value - 1, options)?),
+            };
+            Ok(threshold_mismatch(threshold, &at, below.as_ref()))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The expectation of the same launch with another value of its first shape key.
+fn expectation_at(named: &Named, value: u64, options: &CheckOptions) -> Result<Expectation, CheckError> {
+    let shape = shape_text(&named.instance.shape, Some(value));
+    let kernel = named.family.kernel().name;
+    Ok(catalogue_instance(kernel, Some(named.variant), &shape, options)?.instance.expectation)
+}

@@ -1,0 +1,77 @@
+//! A wgpu adapter as a leg: opened and measured when the first cell needs it, once.
+
+use std::sync::{Mutex, OnceLock};
+
+use gridproof_gpu::{Device, RunOptions, Selector, adapters};
+use gridproof_launch::{Arithmetic, Launch};
+
+/// An adapter that cells may run on.
+pub(super) struct Adapter {
+    /// `wgpu:NAME`.
+    pub name: String,
+    selector: Selector,
+    opened: OnceLock<Result<Opened, String>>,
+}
+
+/// A device with what was measured about it.
+struct Opened {
+    /// One launch at a time: a driver's timing and memory are nobody's business here.
+    device: Mutex<Device>,
+    profiles: Vec<Arithmetic>,
+    subgroup_size: u32,
+}
+
+impl Adapter {
+    /// Every adapter of the machine; one that stands for their absence where there is none.
+    pub fn all() -> Vec<Self> {
+        let found = adapters();
+        let new = |name: String, selector| Self { name: format!("wgpu:{name}"), selector, opened: OnceLock::new() };
+        if found.is_empty() {
+            return vec![new("none".to_owned(), Selector::Any)];
+        }
+        let adapters = found.iter().enumerate();
+        adapters.map(|(position, adapter)| new(adapter.name.clone(), Selector::Position(position))).collect()
+    }
+
+    fn open(&self) -> Result<&Opened, String> {
+        let opened = self.opened.get_or_init(|| {
+            let device = Device::open(&self.selector).map_err(|error| error.to_string())?;
+            let fingerprint = device.probe().map_err(|error| error.to_string())?;
+            if let Err(reason) = &fingerprint.exact {
+                return Err(format!("no exact mode: {reason}"));
+            }
+            let told = fingerprint.subgroups.told.as_ref().and_then(|sizes| sizes.first().copied());
+            let subgroup_size = told.unwrap_or(fingerprint.subgroups.least);
+            Ok(Opened { device: Mutex::new(device), profiles: fingerprint.profiles(), subgroup_size })
+        });
+        opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// Why this adapter cannot be used at all, when it cannot.
+    pub fn unusable(&self) -> Option<String> {
+        self.open().err()
+    }
+
+    /// The profile of this device that rounds multiply-adds as `wanted` does, and its subgroup size.
+    ///
+    /// # Errors
+    /// Why there is none: the reason of a skip.
+    pub fn profile(&self, wanted: Arithmetic) -> Result<(Arithmetic, u32), String> {
+        let opened = self.open()?;
+        let same = |profile: &&Arithmetic| profile.multiply_add == wanted.multiply_add;
+        match opened.profiles.iter().find(same) {
+            Some(profile) => Ok((*profile, opened.subgroup_size)),
+            None => Err(format!("the adapter does not compute in profile `{wanted}`")),
+        }
+    }
+
+    /// Runs a launch and gives back the bytes of every buffer that is an output.
+    ///
+    /// # Errors
+    /// The device's words.
+    pub fn run(&self, launch: &Launch) -> Result<Vec<Option<Vec<u8>>>, String> {
+        let opened = self.open()?;
+        let device = opened.device.lock().map_err(|_| "an earlier cell panicked inside the device".to_owned())?;
+        device.run(launch, &RunOptions::default()).map(|outputs| outputs.buffers).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,169 @@
+//! Case files: the matrix as data. One TOML file holds cases and refusals of one kernel.
+//!
+//! The files are part of the program, so that `gridproof conform` needs no checkout.
+
+use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
+use serde::Deserialize;
+
+use crate::check::CheckError;
+
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../suite/", $path)))),*]
+    };
+}
+
+/// Every case file: the name that errors print, and the text.
+const FILES: &[(&str, &str)] = files![
+    "resadd_norm_gemv_int4/shapes.toml",
+    "resadd_norm_gemv_int4/production.toml",
+    "resadd_norm_gemv_int4/subgroups.toml",
+    "resadd_norm_gemv_int4/arithmetic.toml",
+    "resadd_norm_gemv_int4/refused.toml",
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    kernel: String,
+    #[serde(default)]
+    cases: Vec<CaseTable>,
+    #[serde(default)]
+    refused: Vec<RefusedTable>,
+}
+
+/// Cases: every combination of the lists.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseTable {
+    #[expect(dead_code, reason = "for the reader of the file")]
+    about: String,
+    variants: Vec<String>,
+    shapes: Vec<String>,
+    #[serde(default = "both_profiles")]
+    arithmetic: Vec<String>,
+    #[serde(default = "usual_subgroup")]
+    subgroup_sizes: Vec<u32>,
+    #[serde(default = "usual_seed")]
+    seeds: Vec<u64>,
+    #[serde(default = "every_leg")]
+    legs: Vec<LegKind>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedTable {
+    shape: String,
+    message: String,
+}
+
+/// A kind of leg, as case files name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub enum LegKind {
+    /// The model against the f64 oracle.
+    #[serde(rename = "oracle")]
+    Oracle,
+    /// The simulator running the WGSL kernel.
+    #[serde(rename = "sim-wgsl")]
+    SimWgsl,
+    /// A real adapter.
+    #[serde(rename = "wgpu")]
+    Wgpu,
+}
+
+/// One case: what a leg is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Kernel name.
+    pub kernel: String,
+    /// Variant name.
+    pub variant: String,
+    /// Shape as `--shape` takes it.
+    pub shape: String,
+    /// Seed of the data.
+    pub seed: u64,
+    /// Arithmetic profile.
+    pub arithmetic: Arithmetic,
+    /// Subgroup sizes for the simulator.
+    pub subgroup_sizes: Vec<u32>,
+    /// Legs that are to run it.
+    pub legs: Vec<LegKind>,
+}
+
+/// A shape that every variant must refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCase {
+    /// Kernel name.
+    pub kernel: String,
+    /// Shape as `--shape` takes it.
+    pub shape: String,
+    /// A part of what must be said.
+    pub message: String,
+}
+
+/// The whole suite, in the order of its files.
+pub fn suite() -> Result<(Vec<Case>, Vec<RefusedCase>), CheckError> {
+    let (mut cases, mut refused) = (Vec::new(), Vec::new());
+    for (name, text) in FILES {
+        let wrong = |reason: String| CheckError::CaseFile { file: (*name).to_owned(), reason };
+        let file: CaseFile = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        for table in &file.cases {
+            cases.extend(expand(&file.kernel, table).map_err(wrong)?);
+        }
+        let kernel = file.kernel;
+        refused.extend(file.refused.into_iter().map(|RefusedTable { shape, message }| RefusedCase {
+            kernel: kernel.clone(),
+            shape,
+            message,
+        }));
+    }
+    Ok((cases, refused))
+}
+
+fn expand(kernel: &str, table: &CaseTable) -> Result<Vec<Case>, String> {
+    let mut cases = Vec::new();
+    for shape in &table.shapes {
+        for variant in &table.variants {
+            for arithmetic in &table.arithmetic {
+                let arithmetic = profile(arithmetic)?;
+                cases.extend(table.seeds.iter().map(|&seed| Case {
+                    kernel: kernel.to_owned(),
+                    variant: variant.clone(),
+                    shape: shape.clone(),
+                    seed,
+                    arithmetic,
+                    subgroup_sizes: table.subgroup_sizes.clone(),
+                    legs: table.legs.clone(),
+                }));
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// The profile that prints as `text`.
+fn profile(text: &str) -> Result<Arithmetic, String> {
+    let rounding = [MultiplyAdd::Fused, MultiplyAdd::Separate];
+    let denormals = [Denormals::Keep, Denormals::Flush];
+    rounding
+        .into_iter()
+        .flat_map(|multiply_add| denormals.map(|denormals| Arithmetic { multiply_add, denormals }))
+        .find(|profile| profile.to_string() == text)
+        .ok_or_else(|| format!("arithmetic `{text}`: expected fused or separate, and `,flush` for flushed denormals"))
+}
+
+fn both_profiles() -> Vec<String> {
+    vec!["fused".to_owned(), "separate".to_owned()]
+}
+
+fn usual_subgroup() -> Vec<u32> {
+    vec![32]
+}
+
+fn usual_seed() -> Vec<u64> {
+    vec![0]
+}
+
+fn every_leg() -> Vec<LegKind> {
+    vec![LegKind::Oracle, LegKind::SimWgsl, LegKind::Wgpu]
+}

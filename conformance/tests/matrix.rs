@@ -1,0 +1,44 @@
+//! The matrix as tests: one cell, one test. Skipped cells are counted and named at the end; they do not pass.
+//!
+//! With `GRIDPROOF_REQUIRE_ADAPTER=1` a missing adapter fails every cell that wants one.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use gridproof_conformance::matrix::{Cell, CellResult, MatrixOptions, cells};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Leg and reason of each skip, with its number of cells.
+type Skips = Arc<Mutex<BTreeMap<(String, String), usize>>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let require_adapter = std::env::var_os("GRIDPROOF_REQUIRE_ADAPTER").is_some_and(|value| value == "1");
+    let options = MatrixOptions { require_adapter, ..MatrixOptions::default() };
+    let cells = match cells(&options) {
+        Ok(cells) => cells,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let skips = Skips::default();
+    let trials = cells.into_iter().map(|cell| trial(cell, skips.clone())).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for ((leg, reason), count) in skips.lock().unwrap().iter() {
+        println!("{count} cells of {leg} skipped: {reason}");
+    }
+    conclusion.exit_code()
+}
+
+fn trial(cell: Cell, skips: Skips) -> Trial {
+    Trial::test(cell.name().to_owned(), move || match cell.run().result {
+        CellResult::Agreed => Ok(()),
+        CellResult::Disagreed(reason) => Err(Failed::from(reason)),
+        CellResult::Skipped(reason) => {
+            *skips.lock().unwrap().entry((cell.leg().to_owned(), reason)).or_default() += 1;
+            Ok(())
+        }
+    })
+}

@@ -1,0 +1,66 @@
+//! From emitted instructions to a program: what every front end can share.
+//!
+//! A front end emits nodes: instructions whose jumps name labels, and the labels. The passes here remove
+//! copies ([`copies`]) and dead instructions ([`dead`]), give labels their program counters ([`place`]), and let
+//! values share rows ([`rows`]).
+//! None of them moves an instruction, or removes one whose effect a detector could see.
+
+mod copies;
+mod dead;
+mod operands;
+mod place;
+mod rows;
+
+use crate::ir::{Access, Instr, Reg, SpanId};
+
+/// A place in the code that is jumped to, before it has a program counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Label(pub(super) u32);
+
+/// One instruction or label. Until [`place`], jump targets hold label numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Instr(Instr, SpanId),
+    Label(Label),
+}
+
+/// What a front end emitted.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) nodes: Vec<Node>,
+    /// Rows used.
+    pub(super) rows: u32,
+    /// Constant rows with their values. The code does not write them.
+    pub(super) constants: Vec<(Reg, u32)>,
+    /// Whether a row may be written more than once, by row. The others are written by one instruction that
+    /// every path to a read of them passes.
+    pub(super) variables: Vec<bool>,
+    pub(super) accesses: Vec<Access>,
+}
+
+/// The parts of a [`crate::ir::Program`] that the passes make.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) code: Vec<Instr>,
+    pub(super) span_of: Vec<SpanId>,
+    pub(super) rows: u32,
+    pub(super) constants: Vec<(Reg, u32)>,
+    pub(super) zeroed: Vec<Reg>,
+    pub(super) accesses: Vec<Access>,
+}
+
+/// Improves the code and lays it out.
+pub(super) fn finish(mut program: Unfinished) -> Finished {
+    copies::forward(&mut program);
+    dead::remove(&mut program);
+    copies::retarget(&mut program);
+    dead::remove(&mut program);
+    let mut finished = place::place(program);
+    finished.zeroed = rows::share(&mut finished);
+    finished
+}
+
+/// The part of a list that an index names.
+pub(super) fn index(row: u32) -> usize {
+    usize::try_from(row).unwrap_or(usize::MAX)
+}

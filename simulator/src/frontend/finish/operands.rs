@@ -1,0 +1,130 @@
+//! Which rows an instruction reads and writes: the one place that knows.
+
+use crate::ir::{Access, AccessKind, AtomicOp, Base, BinaryOp, Instr, Reg, Scalar, SubgroupOp, TernaryOp, UnaryOp};
+
+use super::index;
+
+/// What happens to an operand's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Read,
+    Write,
+}
+
+/// Calls `see` with every operand of an instruction: its first row (which may be replaced), the number of
+/// adjacent rows, and its role. All reads come before all writes.
+pub(crate) fn visit(instr: &mut Instr, accesses: &mut [Access], see: &mut impl FnMut(&mut Reg, u32, Role)) {
+    use Role::{Read, Write};
+    match instr {
+        Instr::Copy { dst, src } => {
+            see(src, 1, Read);
+            see(dst, 1, Write);
+        }
+        Instr::Unary { op, ty, dst, a } => {
+            see(a, ty.rows(), Read);
+            see(dst, unary_rows(*op, *ty), Write);
+        }
+        Instr::Binary { op, ty, dst, a, b } => {
+            let second = if matches!(op, BinaryOp::Shl | BinaryOp::Shr | BinaryOp::Ldexp) { 1 } else { ty.rows() };
+            see(a, ty.rows(), Read);
+            see(b, second, Read);
+            see(dst, binary_rows(*op, *ty), Write);
+        }
+        Instr::Ternary { op, ty, dst, a, b, c } => {
+            let others = if *op == TernaryOp::ExtractBits { 1 } else { ty.rows() };
+            see(a, ty.rows(), Read);
+            see(b, others, Read);
+            see(c, others, Read);
+            see(dst, ty.rows(), Write);
+        }
+        Instr::Select { condition, dst, accept, reject } => {
+            for source in [condition, accept, reject] {
+                see(source, 1, Read);
+            }
+            see(dst, 1, Write);
+        }
+        Instr::InsertBits { dst, base, new, place } => {
+            see(base, 1, Read);
+            see(new, 1, Read);
+            see(place, 2, Read);
+            see(dst, 1, Write);
+        }
+        Instr::Convert { from, to, dst, src, .. } => {
+            see(src, from.rows(), Read);
+            see(dst, to.rows(), Write);
+        }
+        Instr::Builtin { dst, .. } | Instr::ArrayLength { dst, .. } => see(dst, 1, Write),
+        Instr::CheckIndex { dst, index, .. } => {
+            see(index, 1, Read);
+            see(dst, 1, Write);
+        }
+        Instr::Access(id) => {
+            if let Some(access) = accesses.get_mut(index(id.0)) {
+                visit_access(access, see);
+            }
+        }
+        Instr::JumpIf { condition, .. } => see(condition, 1, Read),
+        Instr::Subgroup { op, ty, dst, src, lane } => {
+            see(src, ty.rows(), Read);
+            see(lane, 1, Read);
+            see(dst, subgroup_rows(*op, *ty), Write);
+        }
+        Instr::AssertUniform { src } => see(src, 1, Read),
+        Instr::Jump { .. } | Instr::Barrier { .. } | Instr::Fence { .. } | Instr::Exit | Instr::Trap => {}
+    }
+}
+
+fn visit_access(access: &mut Access, see: &mut impl FnMut(&mut Reg, u32, Role)) {
+    use Role::{Read, Write};
+    let rows = access.scalar.rows().saturating_mul(access.count);
+    let one = access.scalar.rows();
+    if let Some(row) = &mut access.address.index {
+        see(row, 1, Read);
+    }
+    if let Some(row) = &mut access.address.offset {
+        see(row, if access.address.base == Base::Absolute { 2 } else { 1 }, Read);
+    }
+    for check in &mut access.checks {
+        see(&mut check.index, 1, Read);
+    }
+    match access.kind {
+        AccessKind::Load => see(&mut access.value, rows, Write),
+        AccessKind::Store => see(&mut access.value, rows, Read),
+        AccessKind::Atomic { op, .. } => {
+            if op != AtomicOp::Load {
+                see(&mut access.value, one, Read);
+            }
+            if let Some(row) = &mut access.compare {
+                see(row, one, Read);
+            }
+            if let Some(row) = &mut access.result {
+                see(row, one, Write);
+            }
+            if let Some(row) = &mut access.exchanged {
+                see(row, 1, Write);
+            }
+        }
+    }
+}
+
+const fn unary_rows(op: UnaryOp, ty: Scalar) -> u32 {
+    match op {
+        UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::FrexpExponent => 1,
+        _ => ty.rows(),
+    }
+}
+
+const fn binary_rows(op: BinaryOp, ty: Scalar) -> u32 {
+    match op {
+        BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => 1,
+        _ => ty.rows(),
+    }
+}
+
+const fn subgroup_rows(op: SubgroupOp, ty: Scalar) -> u32 {
+    match op {
+        SubgroupOp::Ballot => 4,
+        SubgroupOp::All | SubgroupOp::Any | SubgroupOp::Elect => 1,
+        _ => ty.rows(),
+    }
+}

@@ -1,0 +1,111 @@
+//! From naga's byte spans to lines, columns and interned [`Span`]s.
+//!
+//! Columns count characters, from 1. A SPIR-V module has no text: its spans keep naga's byte offsets into the
+//! binary, so that two places stay two places, with line and column 0.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ir::{Span, SpanId};
+use crate::outcome::{SimulateError, Unsupported};
+
+/// The source of one module, ready to answer "where is this byte".
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// Name for reports.
+    pub(super) name: String,
+    /// Text, where the module has one.
+    pub(super) text: Option<Arc<str>>,
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    pub(super) fn new(name: &str, text: Option<Arc<str>>) -> Self {
+        let mut line_starts = vec![0];
+        if let Some(text) = &text {
+            line_starts.extend(text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1));
+        }
+        Self { name: name.to_owned(), text, line_starts }
+    }
+
+    /// Line and column of a byte, both counted from 1; zeros without a text.
+    pub(super) fn line_column(&self, byte: usize) -> (u32, u32) {
+        let Some(text) = &self.text else { return (0, 0) };
+        let line = self.line_starts.partition_point(|&start| start <= byte).max(1);
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let before = text.as_bytes().get(start..byte.min(text.len())).unwrap_or_default();
+        let characters = before.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+        (saturating(line), saturating(characters + 1))
+    }
+
+    /// Line and column where a span starts; zeros where it is undefined.
+    pub(super) fn position(&self, span: naga::Span) -> (u32, u32) {
+        span.to_range().map_or((0, 0), |range| self.line_column(range.start))
+    }
+
+    /// An error about the module itself.
+    pub(super) fn error(&self, span: naga::Span, message: impl Into<String>) -> SimulateError {
+        let (line, column) = self.position(span);
+        SimulateError::Module { file: self.name.clone(), line, column, message: message.into() }
+    }
+
+    /// A construct that the simulator does not model.
+    pub(super) fn unsupported(&self, span: naga::Span, construct: impl Into<String>) -> SimulateError {
+        let (line, column) = self.position(span);
+        SimulateError::Unsupported(Unsupported { construct: construct.into(), file: self.name.clone(), line, column })
+    }
+}
+
+/// A count or offset as 32 bits; modules longer than that do not exist in practice.
+pub(super) fn saturating(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// All spans of a program, each kept once.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    list: Vec<Span>,
+    known: HashMap<Span, SpanId>,
+}
+
+impl Spans {
+    /// The id of naga's span, inlined for `call`. An undefined span becomes one without a place.
+    pub(super) fn intern(&mut self, source: &Source, span: naga::Span, call: Option<SpanId>) -> SpanId {
+        let range = span.to_range().unwrap_or(0..0);
+        let (line, column) = source.position(span);
+        let (start, end) = (saturating(range.start), saturating(range.end));
+        let span = Span { file: 0, line, column, start, end, inlined_at: call };
+        let next = SpanId(saturating(self.list.len()));
+        *self.known.entry(span).or_insert_with(|| {
+            self.list.push(span);
+            next
+        })
+    }
+
+    pub(super) fn get(&self, id: SpanId) -> Span {
+        usize::try_from(id.0).ok().and_then(|at| self.list.get(at)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn into_list(self) -> Vec<Span> {
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_from_one() {
+        let source = Source::new("a.wgsl", Some("é x\n  y".into()));
+        assert_eq!(source.line_column(0), (1, 1));
+        assert_eq!(source.line_column(3), (1, 3));
+        assert_eq!(source.line_column(7), (2, 3));
+        assert_eq!(source.line_column(99), (2, 4));
+    }
+
+    #[test]
+    fn without_a_text_there_is_no_line() {
+        assert_eq!(Source::new("a.spv", None).position(naga::Span::new(20, 24)), (0, 0));
+    }
+}
