@@ -157,9 +157,9 @@ impl Check {
                 launch: launch.display().to_string(),
             }),
             Target::Catalogue { kernel, variant, shape } => {
-                let variant = variant.clone().with_context(|| {
-                    format!("a schedule belongs to one variant: name it, as `{kernel}:VARIANT`")
-                })?;
+                let variant = variant
+                    .clone()
+                    .with_context(|| format!("a schedule belongs to one variant: name it, as `{kernel}:VARIANT`"))?;
                 let shape = pairs(shape)?;
                 Ok(Subject::Catalogue { kernel: kernel.clone(), variant, shape, seed: self.options.data_seed })
             }
@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn flags_become_options() {
-        let check = resolve("k --slots 7 --schedule lockstep --seed 3 --data-seed 4 --no-threshold --threads 2").unwrap();
+        let check =
+            resolve("k --slots 7 --schedule lockstep --seed 3 --data-seed 4 --no-threshold --threads 2").unwrap();
         let expected = CheckOptions {
             slots: 7,
             schedule: Some(check::ScheduleChoice::Lockstep),
