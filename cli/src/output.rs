@@ -120,6 +120,11 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Writes a line to standard error. Where that is closed there is nobody to tell.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 fn check_folder(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {
         bail!("{}: is a folder, expected a file to write", path.display());

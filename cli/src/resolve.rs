@@ -56,11 +56,7 @@ pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
         Some(ScheduleChoice::Exactly(schedule)) => Some(schedule),
         _ => None,
     };
-    if let (Some(schedule), Some(slots)) = (&exactly, flags.simulation.slots) {
-        if schedule.slots != slots.get() {
-            options.slots = schedule.slots;
-        }
-    }
+    options.slots = exactly.as_ref().map_or(options.slots, |schedule| schedule.slots);
     Ok(Check { target, options, exactly })
 }
 
@@ -155,6 +151,7 @@ impl Check {
                 module: module.display().to_string(),
                 entry: String::new(),
                 launch: launch.display().to_string(),
+                seed: self.options.data_seed,
             }),
             Target::Catalogue { kernel, variant, shape } => {
                 let variant = variant

@@ -254,12 +254,9 @@ fn expected_words(expected: &ExpectedFinding) -> String {
 
 fn checked(report: &CheckReport) -> String {
     let settings = &report.settings;
-    let seed = match &report.subject {
-        Subject::Catalogue { seed, .. } => format!("data seed {seed}, "),
-        Subject::File { .. } => String::new(),
-    };
+    let (Subject::Catalogue { seed, .. } | Subject::File { seed, .. }) = &report.subject;
     format!(
-        "{} ({seed}arithmetic {}, {} invocations a subgroup)",
+        "{} (data seed {seed}, arithmetic {}, {} invocations a subgroup)",
         verdict::subject(&report.subject),
         report.arithmetic,
         settings.subgroup_size
