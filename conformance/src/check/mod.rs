@@ -132,6 +132,7 @@ fn read_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<(La
         module: module.display().to_string(),
         entry: entries.join(", "),
         launch: launch.display().to_string(),
+        seed: options.data_seed,
     };
     Ok((file, subject))
 }
