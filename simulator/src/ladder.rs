@@ -17,7 +17,7 @@ pub struct Rung {
     /// The first schedule whose outputs differ, with its outcome. It may have been ended as soon as that was
     /// settled: run its schedule again ([`Policy::Replay`], or the policy) for the outputs of the whole launch.
     pub failing: Option<Box<Outcome>>,
-    /// Output bytes that differ in it; further ones may follow where it was ended early.
+    /// Output bytes that differ in it; where it was ended early, those of the workgroup that settled it.
     pub differing_bytes: u64,
     /// The policy of the failing schedule.
     pub failing_policy: Option<Policy>,
@@ -59,13 +59,13 @@ pub fn try_all(
 ) -> Result<Rung, SimulateError> {
     let mut rung = Rung { policy: name, schedules: 0, failing: None, differing_bytes: 0, failing_policy: None, failing_workgroup: None };
     for policy in policies {
-        let (outcome, workgroup) = crate::run::run_until(launch, config, &policy, &proof.hazards, Some(proof))?;
+        let (outcome, settled) = crate::run::run_until(launch, config, &policy, &proof.hazards, Some(proof))?;
         rung.schedules += 1;
-        rung.differing_bytes = differing_outputs(launch, proof, &outcome);
+        rung.differing_bytes = settled.map_or_else(|| differing_outputs(launch, proof, &outcome), |(_, bytes)| bytes);
         if rung.differing_bytes > 0 || outcome.exhausted.is_some() {
             rung.failing = Some(Box::new(outcome));
             rung.failing_policy = Some(policy);
-            rung.failing_workgroup = workgroup;
+            rung.failing_workgroup = settled.map(|(workgroup, _)| workgroup);
             break;
         }
     }

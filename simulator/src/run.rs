@@ -33,7 +33,7 @@ pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards)
 
 /// As [`run()`], but ends early once the outputs are bound to differ from those of `proof`: an output byte of the last
 /// dispatch that did not race, so that only one workgroup writes it, was given another value by a workgroup that
-/// has ended. Gives that workgroup.
+/// has ended. Gives that workgroup and how many of its bytes differ.
 ///
 /// # Errors
 /// See [`crate::run`].
@@ -43,7 +43,7 @@ pub fn run_until(
     policy: &Policy,
     hazards: &Hazards,
     proof: Option<&Outcome>,
-) -> Result<(Outcome, Option<u32>), SimulateError> {
+) -> Result<(Outcome, Option<(u32, u64)>), SimulateError> {
     if policy.slots() == 0 {
         return Err(SimulateError::Config { name: "slots", value: "0".to_owned(), limit: "must be at least 1" });
     }
@@ -177,8 +177,8 @@ struct Settled<'a> {
     /// Images of the outputs in the proof, by buffer.
     outputs: Vec<Option<&'a Image>>,
     watch: &'a Watch,
-    /// The first workgroup in which a difference was seen.
-    differs: Option<u32>,
+    /// The first workgroup in which a difference was seen, and how many of its bytes differ.
+    differs: Option<(u32, u64)>,
 }
 
 impl<'a> Settled<'a> {
@@ -191,15 +191,20 @@ impl<'a> Settled<'a> {
 
     /// Looks at what a workgroup that has ended wrote.
     fn look(&mut self, workgroup: u32, written: &[(usize, u64, u32)], storage: &Storage) {
+        let mut wrong = std::collections::BTreeSet::new();
         for &(buffer, start, length) in written {
             let Some(Some(image)) = self.outputs.get(buffer) else { continue };
             let racy = self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
             let (mut now, mut then) = (vec![0; at(length)], vec![0; at(length)]);
             storage.read(buffer, start, &mut now);
             image.read(start, &mut then);
-            if !racy && now != then {
-                self.differs.get_or_insert(workgroup);
+            if !racy {
+                let bytes = now.iter().zip(&then).zip(start..).filter(|((now, then), _)| now != then);
+                wrong.extend(bytes.map(|(_, byte)| (buffer, byte)));
             }
+        }
+        if !wrong.is_empty() {
+            self.differs.get_or_insert((workgroup, wide(wrong.len())));
         }
     }
 }

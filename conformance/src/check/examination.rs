@@ -5,7 +5,7 @@ use gridproof_report::model::{Assumption, SafeUnder, Verdict};
 use gridproof_simulator::{Config, Outcome, Policy, Schedule, SimulateError, Unsupported, ladder, prove, run};
 
 use super::options::{CheckOptions, ScheduleChoice};
-use super::verdict::{safe_under, verdict};
+use super::verdict::{safe_under, unfinished, verdict};
 
 /// What one launch turned out to be.
 pub(crate) enum Examined<'a> {
@@ -45,6 +45,16 @@ impl Examination<'_> {
     /// Runs one schedule, switching where the proof found that order matters.
     pub fn replay(&mut self, schedule: &Schedule) -> Result<Outcome, SimulateError> {
         self.run(&Policy::Replay(schedule.clone()))
+    }
+
+    /// Whether outputs differ under one schedule, which is ended as soon as that is settled. `None` when a
+    /// budget ran out.
+    pub fn shows(&mut self, schedule: &Schedule) -> Result<Option<bool>, SimulateError> {
+        let policy = Policy::Replay(schedule.clone());
+        let policies = std::iter::once(policy.clone());
+        let rung = ladder::try_all(self.launch, &self.config, &self.proof, policy, policies)?;
+        self.explored += rung.schedules;
+        Ok((!unfinished(&rung)).then_some(rung.differing_bytes > 0))
     }
 
     /// Runs one policy to the end.

@@ -27,11 +27,7 @@ pub(super) fn add_witnesses(
         let dispatch = dispatch.and_then(|position| examination.launch.dispatches.get(position));
         let Some(orders) = dispatch.and_then(|dispatch| orders(finding, dispatch, slots)) else { continue };
         for schedule in orders {
-            let outcome = examination.replay(&schedule)?;
-            if outcome.exhausted.is_some() {
-                break;
-            }
-            let visible = examination.differing_bytes(&outcome) > 0;
+            let Some(visible) = examination.shows(&schedule)? else { break };
             if visible || finding.schedule.is_none() {
                 finding.schedule = Some(schedule);
             }
