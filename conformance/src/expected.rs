@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gridproof_kernels::catalogue::{Expectation, SafeUnder, Verdict as Demanded};
-use gridproof_report::model::{Assumption, Threshold, Verdict};
+use gridproof_report::model::{Assumption, SafeUnder as Label, Threshold, Verdict};
 use gridproof_simulator::Finding;
 
 use crate::check::counts;
@@ -44,11 +44,19 @@ pub(crate) fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, find
     found.difference(&wanted).next().map(|(rule, place)| format!("{rule} on `{place}` was found and is not demanded"))
 }
 
-/// What differs in the label of a launch tried with `slots` slots.
-pub(crate) fn label_mismatch(expectation: &Expectation, label: Assumption, slots: u32) -> Option<String> {
-    let demanded = label_at(expectation, slots);
-    (label != demanded)
-        .then(|| format!("safe under {} with {slots} slots, and {} is demanded", label.word(), demanded.word()))
+/// What differs in the label of a launch: the assumption, or the slots it needs.
+pub(crate) fn label_mismatch(expectation: &Expectation, label: Label) -> Option<String> {
+    let demanded = match expectation.safe_under {
+        SafeUnder::AnyOrder => Label { assumption: Assumption::AnyOrder, slots: None },
+        SafeUnder::LockstepWaves { slots } => {
+            Label { assumption: Assumption::LockstepWaves, slots: Some(slots) }
+        }
+    };
+    let words = |label: Label| match label.slots {
+        Some(slots) => format!("{} of {slots} slots", label.assumption.word()),
+        None => label.assumption.word().to_owned(),
+    };
+    (label != demanded).then(|| format!("safe under {}, and {} is demanded", words(label), words(demanded)))
 }
 
 /// The label that is demanded with `slots` slots.

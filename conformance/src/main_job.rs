@@ -85,9 +85,8 @@ impl Selected {
 
 fn mismatch(named: &Named, report: &CheckReport, options: &CheckOptions) -> Result<Option<String>, CheckError> {
     let expectation = &named.instance.expectation;
-    let label = report.safe_under.map(|safe| safe.assumption);
-    let found = verdict_mismatch(expectation, report.verdict, &report.findings).or_else(|| match label {
-        Some(label) => label_mismatch(expectation, label, options.slots),
+    let found = verdict_mismatch(expectation, report.verdict, &report.findings).or_else(|| match report.safe_under {
+        Some(label) => label_mismatch(expectation, label),
         None if options.schedule == Some(ScheduleChoice::Any) => None,
         None => Some("what the outputs lean on could not be decided".to_owned()),
     });

@@ -96,7 +96,9 @@ pub fn safe_under_short(report: &CheckReport) -> String {
         None => "-".to_owned(),
         Some(SafeUnder { assumption: Assumption::AnyOrder, .. }) => "any order".to_owned(),
         Some(SafeUnder { assumption: Assumption::InOrderStart, slots }) => with_slots("in-order start", slots),
-        Some(SafeUnder { assumption: Assumption::LockstepWaves, slots }) => with_slots("lock-step waves", slots),
+        Some(SafeUnder { assumption: Assumption::LockstepWaves, slots }) => {
+            slots.map_or_else(|| "lock-step waves".to_owned(), |slots| format!("lock-step waves, {slots}+ slots"))
+        }
         Some(SafeUnder { assumption: Assumption::None, .. }) => "none".to_owned(),
     }
 }

@@ -11,6 +11,7 @@ mod options;
 mod outputs;
 mod replay;
 mod report;
+mod slots;
 mod threshold;
 mod verdict;
 mod witness;
@@ -160,11 +161,15 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
         }
     }
     extras.safe_under = examination.safe_under(&extras.rungs, options);
+    let leans_on_rung = extras.safe_under;
+    if let (true, Some(safe_under)) = (options.search_threshold, leans_on_rung) {
+        extras.safe_under = Some(with_needed_slots(&mut examination, safe_under, options)?);
+    }
     if let Some(named) = named {
         if options.output_errors {
             extras.output_errors = output_errors(&mut examination, &extras.rungs, named.instance.reference.as_ref())?;
         }
-        if let (true, Some(safe_under)) = (options.search_threshold, extras.safe_under) {
+        if let (true, Some(safe_under)) = (options.search_threshold, leans_on_rung) {
             let hint = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
             let hint = hint.map(|workgroup| u64::from(workgroup) + 1);
             let (threshold, explored) = search_threshold(named, safe_under, options, hint)?;
@@ -174,6 +179,21 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     }
     extras.explored = examination.explored;
     Ok(asked.proved(examination.verdict, examination.proof, extras))
+}
+
+/// Lock-step waves with the smallest number of slots that is enough, whether or not the slots asked about were.
+fn with_needed_slots(
+    examination: &mut Examination<'_>,
+    safe_under: SafeUnder,
+    options: &CheckOptions,
+) -> Result<SafeUnder, CheckError> {
+    let was_right = match safe_under.assumption {
+        Assumption::LockstepWaves => true,
+        Assumption::None if options.schedule != Some(ScheduleChoice::InOrder) => false,
+        _ => return Ok(safe_under),
+    };
+    let needed = slots::needed(examination, (options.slots, was_right))?;
+    Ok(needed.map_or(safe_under, |needed| SafeUnder { assumption: Assumption::LockstepWaves, slots: Some(needed) }))
 }
 
 fn search_threshold(
