@@ -48,9 +48,7 @@ pub(crate) fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, find
 pub(crate) fn label_mismatch(expectation: &Expectation, label: Label) -> Option<String> {
     let demanded = match expectation.safe_under {
         SafeUnder::AnyOrder => Label { assumption: Assumption::AnyOrder, slots: None },
-        SafeUnder::LockstepWaves { slots } => {
-            Label { assumption: Assumption::LockstepWaves, slots: Some(slots) }
-        }
+        SafeUnder::LockstepWaves { slots } => Label { assumption: Assumption::LockstepWaves, slots: Some(slots) },
     };
     let words = |label: Label| match label.slots {
         Some(slots) => format!("{} of {slots} slots", label.assumption.word()),

@@ -11,7 +11,8 @@ mod cell;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 pub use case_file::{Case, LegKind, RefusedCase};
@@ -94,7 +95,7 @@ impl MatrixReport {
     }
 }
 
-/// Runs the selected cells one after the other.
+/// Runs the selected cells, one on each core. The report is in the order of the suite, whatever finishes first.
 ///
 /// # Errors
 /// A case file that is wrong, or a selection that leaves nothing.
@@ -102,13 +103,31 @@ pub fn run(options: &MatrixOptions, progress: &dyn Fn(Progress<'_>)) -> Result<M
     let started = Instant::now();
     let cells = cells(options)?;
     let total = cells.len();
-    let mut reports = Vec::with_capacity(total);
-    for (done, cell) in cells.iter().enumerate() {
-        progress(Progress { done, total, current: &cell.name });
-        reports.push(cell.run());
-    }
-    progress(Progress { done: total, total, current: "" });
-    Ok(MatrixReport { cells: reports, elapsed: started.elapsed() })
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(total);
+    let mut reports: Vec<Option<CellReport>> = vec![None; total];
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for sender in vec![sender; workers] {
+            let (cells, next) = (&cells, &next);
+            scope.spawn(move || {
+                while let Some((position, cell)) = claim(cells, next) {
+                    // The receiver outlives the workers; if it did not, nobody would want the report.
+                    let _ = sender.send((position, cell.run()));
+                }
+            });
+        }
+        for (done, (position, report)) in receiver.iter().enumerate() {
+            progress(Progress { done: done + 1, total, current: &report.name });
+            reports[position] = Some(report);
+        }
+    });
+    Ok(MatrixReport { cells: reports.into_iter().flatten().collect(), elapsed: started.elapsed() })
+}
+
+fn claim<'a>(cells: &'a [Cell], next: &AtomicUsize) -> Option<(usize, &'a Cell)> {
+    let position = next.fetch_add(1, Ordering::Relaxed);
+    cells.get(position).map(|cell| (position, cell))
 }
 
 /// The selected cells, in the order of the suite. Opens no device.
