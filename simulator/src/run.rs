@@ -134,23 +134,8 @@ impl Scheduler for Fair {
 /// One workgroup in a slot.
 struct Member {
     resident: Resident,
-    /// Its subgroups that can take a turn.
-    ready: Vec<Option<Ready>>,
-}
-
-impl Member {
-    fn new(resident: Resident) -> Self {
-        let mut member = Self { ready: vec![None; resident.subgroups.len()], resident };
-        member.all_ready();
-        member
-    }
-
-    fn all_ready(&mut self) {
-        let workgroup = self.resident.workgroup.index;
-        for (ready, subgroup) in self.ready.iter_mut().zip(&self.resident.subgroups) {
-            *ready = Some(Ready { workgroup, subgroup: subgroup.id, clock: subgroup.clock });
-        }
-    }
+    /// How many of its subgroups can take a turn.
+    ready: usize,
 }
 
 /// All resident workgroups of a dispatch.
@@ -163,6 +148,8 @@ struct Crowd<'a> {
     slots: u32,
     in_waves: bool,
     members: Vec<Member>,
+    /// Subgroups that can take a turn, in order of workgroup and subgroup.
+    ready: Vec<Ready>,
     spare: Vec<Resident>,
     next: u32,
     intervals: u32,
@@ -222,6 +209,7 @@ impl<'a> Crowd<'a> {
             slots: u32::try_from(slots).unwrap_or(u32::MAX),
             in_waves: policy.in_waves(),
             members: Vec::new(),
+            ready: Vec::new(),
             spare: Vec::new(),
             next: 0,
             intervals: 1,
@@ -237,21 +225,19 @@ impl<'a> Crowd<'a> {
     }
 
     fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
-        let mut ready = Vec::new();
         while self.exhausted.is_none() && !self.settled.as_ref().is_some_and(|settled| settled.differs.is_some()) {
             self.fill_slots();
             if self.members.is_empty() {
                 break;
             }
-            self.list_ready(&mut ready);
-            if ready.is_empty() {
-                self.pass_barriers();
+            let Some(last) = self.ready.len().checked_sub(1) else {
+                self.nobody_is_ready();
                 continue;
-            }
-            let chosen = ready[choose.next(&ready)?.min(ready.len() - 1)];
+            };
+            let chosen = choose.next(&self.ready)?.min(last);
             if let Some(schedule) = record.as_deref_mut() {
-                let subgroup = (self.linked.subgroups > 1).then_some(chosen.subgroup);
-                schedule.push(Unit { workgroup: chosen.workgroup, subgroup });
+                let Ready { workgroup, subgroup, .. } = self.ready[chosen];
+                schedule.push(Unit { workgroup, subgroup: (self.linked.subgroups > 1).then_some(subgroup) });
             }
             self.turn(chosen);
         }
@@ -270,19 +256,28 @@ impl<'a> Crowd<'a> {
             self.next += 1;
             self.stats.workgroups += 1;
             self.stats.invocations += u64::from(self.linked.invocations);
-            self.members.push(Member::new(resident));
+            self.members.push(Member { resident, ready: 0 });
+            self.make_ready(self.members.len() - 1);
         }
     }
 
-    fn list_ready(&self, ready: &mut Vec<Ready>) {
-        ready.clear();
-        for member in &self.members {
-            ready.extend(member.ready.iter().flatten());
-        }
+    /// Adds the subgroups of a member to the ready list.
+    fn make_ready(&mut self, position: usize) {
+        let resident = &self.members[position].resident;
+        let workgroup = resident.workgroup.index;
+        let start = self.ready.partition_point(|ready| ready.workgroup < workgroup);
+        let fresh = resident.subgroups.iter().map(|subgroup| Ready {
+            workgroup,
+            subgroup: subgroup.id,
+            clock: subgroup.clock,
+        });
+        self.ready.splice(start..start, fresh);
+        self.members[position].ready = resident.subgroups.len();
     }
 
     /// One subgroup runs up to its next scheduling point.
-    fn turn(&mut self, chosen: Ready) {
+    fn turn(&mut self, place: usize) {
+        let chosen = self.ready[place];
         let found = self.members.binary_search_by_key(&chosen.workgroup, |member| member.resident.workgroup.index);
         let Ok(position) = found else { return };
         let member = &mut self.members[position];
@@ -311,12 +306,13 @@ impl<'a> Crowd<'a> {
         };
         self.spent += subgroup.instructions - before;
         if matches!(event, Event::Ended | Event::Waiting) {
-            member.ready[at(chosen.subgroup)] = None;
-            if member.ready.iter().all(Option::is_none) {
+            self.ready.remove(place);
+            member.ready -= 1;
+            if member.ready == 0 {
                 self.settle(position);
             }
-        } else if let Some(ready) = &mut member.ready[at(chosen.subgroup)] {
-            ready.clock = subgroup.clock;
+        } else {
+            self.ready[place].clock = subgroup.clock;
         }
     }
 
@@ -332,7 +328,7 @@ impl<'a> Crowd<'a> {
             trace: None,
         };
         match meet(&mut member.resident, &mut parts, &mut self.intervals) {
-            Meeting::Passed => member.all_ready(),
+            Meeting::Passed => self.make_ready(position),
             Meeting::Ended | Meeting::Diverged => {
                 let mut member = self.members.remove(position);
                 if let Some(settled) = &mut self.settled {
@@ -346,7 +342,7 @@ impl<'a> Crowd<'a> {
     }
 
     /// Nobody is ready although workgroups are resident: cannot happen, as `settle` runs at once; do not hang.
-    fn pass_barriers(&mut self) {
+    fn nobody_is_ready(&mut self) {
         let left = wide(self.members.len());
         self.exhausted = Some(exhausted(self.linked, "instructions", Span::default(), left));
     }

@@ -53,7 +53,7 @@ pub struct Ready {
 
 /// Chooses who runs next.
 pub trait Scheduler {
-    /// The position in `ready` (not empty, in index order) of the subgroup that takes the next turn.
+    /// The position in `ready` (not empty, in order of workgroup and subgroup) of the subgroup that takes the next turn.
     ///
     /// # Errors
     /// What is wrong with a schedule that does not fit the launch.
@@ -64,7 +64,7 @@ pub trait Scheduler {
 pub fn scheduler(policy: &Policy, dispatch: usize) -> Box<dyn Scheduler> {
     match policy {
         Policy::Serial => Box::new(First),
-        Policy::Waves { .. } => Box::new(Lockstep),
+        Policy::Waves { .. } => Box::<Lockstep>::default(),
         Policy::Bounded { seed, .. } => Box::new(Random { state: seed ^ crate::cast::wide(dispatch) << 32 }),
         Policy::Replay(schedule) => {
             let turns = schedule.dispatches.get(dispatch).cloned().unwrap_or_default();
@@ -82,13 +82,29 @@ impl Scheduler for First {
     }
 }
 
-/// Who has executed the fewest instructions: everyone advances together.
-struct Lockstep;
+/// Who has executed the fewest instructions: everyone advances together. Those that are equally far behind are
+/// found in one pass and then run in index order, as whoever has run is no longer among them.
+#[derive(Default)]
+struct Lockstep {
+    clock: u64,
+    behind: std::collections::VecDeque<(u32, u32)>,
+}
 
 impl Scheduler for Lockstep {
     fn next(&mut self, ready: &[Ready]) -> Result<usize, String> {
-        let behind = ready.iter().enumerate().min_by_key(|(_, ready)| ready.clock);
-        Ok(behind.map_or(0, |(position, _)| position))
+        while let Some(unit) = self.behind.pop_front() {
+            let found = ready.binary_search_by_key(&unit, |ready| (ready.workgroup, ready.subgroup));
+            if let Ok(position) = found
+                && ready.get(position).is_some_and(|ready| ready.clock == self.clock)
+            {
+                return Ok(position);
+            }
+        }
+        self.clock = ready.iter().map(|ready| ready.clock).min().unwrap_or(0);
+        let behind = ready.iter().filter(|ready| ready.clock == self.clock);
+        self.behind = behind.map(|ready| (ready.workgroup, ready.subgroup)).collect();
+        self.behind.pop_front();
+        Ok(ready.iter().position(|ready| ready.clock == self.clock).unwrap_or(0))
     }
 }
 
@@ -158,7 +174,10 @@ mod tests {
 
     #[test]
     fn lockstep_takes_who_is_behind_and_the_first_of_equals() {
-        assert_eq!(Lockstep.next(&ready(&[(0, 5), (1, 3), (2, 3)])), Ok(1));
+        let mut lockstep = Lockstep::default();
+        assert_eq!(lockstep.next(&ready(&[(0, 5), (1, 3), (2, 3)])), Ok(1));
+        assert_eq!(lockstep.next(&ready(&[(0, 5), (1, 4), (2, 3)])), Ok(2));
+        assert_eq!(lockstep.next(&ready(&[(0, 5), (1, 4), (2, 6)])), Ok(1));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use gridproof_launch::Launch;
 use gridproof_report::model::{Assumption, CheckReport, OutputError, SafeUnder, Subject, Threshold, Verdict};
+use gridproof_simulator::finding::{Finding, Rule};
 use gridproof_simulator::{Outcome, ladder};
 
 pub use error::CheckError;
@@ -160,7 +161,8 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
             witness::add_witnesses(&mut examination, &mut extras.findings, options.slots)?;
         }
     }
-    extras.safe_under = examination.safe_under(&extras.rungs, options);
+    extras.safe_under =
+        examination.safe_under(&extras.rungs, options).filter(|safe| says_something(safe, &extras.findings));
     let leans_on_rung = extras.safe_under;
     if let (true, Some(safe_under)) = (options.search_threshold, leans_on_rung) {
         extras.safe_under = Some(with_needed_slots(&mut examination, safe_under, options)?);
@@ -179,6 +181,13 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     }
     extras.explored = examination.explored;
     Ok(asked.proved(examination.verdict, examination.proof, extras))
+}
+
+/// Starting workgroups in order is no assumption that could mend a race inside one: when nothing else races, right
+/// outputs only mean that the schedules tried did not show it.
+fn says_something(safe: &SafeUnder, findings: &[Finding]) -> bool {
+    let between = |finding: &Finding| counts(finding) && finding.rule == Rule::CrossWorkgroupRace;
+    safe.assumption != Assumption::InOrderStart || findings.iter().any(between)
 }
 
 /// Lock-step waves with the smallest number of slots that is enough, whether or not the slots asked about were.

@@ -93,10 +93,13 @@ fn rung(tried: &ladder::Rung) -> Rung {
         schedules: tried.schedules,
         outputs_equal: tried.failing.is_none(),
         differing_bytes: tried.differing_bytes,
-        schedule: tried.failing.as_ref().map(|outcome| outcome.schedule.to_string()),
+        schedule: tried.failing.as_ref().map(|outcome| outcome.schedule.to_string()).filter(|text| text.len() <= SHORT),
     }
 }
 
 fn source_file(module: &Module) -> SourceFile {
     SourceFile { name: module.name.clone(), text: module.text().map(Into::into) }
 }
+
+/// Characters of a schedule worth printing: longer ones are told by their policy, slots and seed.
+const SHORT: usize = 2_000;
