@@ -186,7 +186,7 @@ pub struct ConformFlags {
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
     /// Only one of several shares of the cells, as slice:1/4
-    #[arg(long, value_name = "slice:INDEX/COUNT")]
+    #[arg(long, value_name = "slice:INDEX/COUNT", value_parser = values::partition)]
     pub partition: Option<Partition>,
     /// Fail where no adapter can run the cells of wgpu legs, instead of skipping them
     #[arg(long)]

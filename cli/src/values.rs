@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use gridproof_conformance::check::CheckError;
+use gridproof_conformance::matrix::Partition;
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 use gridproof_simulator::{Detectors, Schedule};
 
@@ -81,6 +83,14 @@ fn switch<'a>(detectors: &'a mut Detectors, name: &str) -> Result<&'a mut bool, 
                 "no detector `{name}`: expected race, barrier, bounds, offset, uninitialised, alignment, all or none"
             ));
         }
+    })
+}
+
+/// `slice:1/4`.
+pub fn partition(text: &str) -> Result<Partition, String> {
+    text.parse().map_err(|error| match error {
+        CheckError::Option { limit, .. } => limit.to_owned(),
+        other => other.to_string(),
     })
 }
 

@@ -44,10 +44,15 @@ pub fn verdict(report: &CheckReport) -> String {
         Verdict::Unsupported => "the launch uses what the simulator does not model".to_owned(),
         Verdict::Incomplete => incomplete(report),
     };
-    match warnings(report) {
-        0 => format!("{word}: {why}"),
-        warnings => format!("{word}: {why}; {}", count(warnings, "warning")),
+    let mut text = format!("{word}: {why}");
+    if warnings(report) > 0 {
+        text += &format!("; {}", count(warnings(report), "warning"));
     }
+    let off = report.settings.detectors_off();
+    if !off.is_empty() && report.verdict != Verdict::Unsupported {
+        text += &format!("; switched off: {}", off.join(", "));
+    }
+    text
 }
 
 fn errors(report: &CheckReport) -> u64 {
@@ -73,6 +78,7 @@ fn found(report: &CheckReport) -> String {
 fn incomplete(report: &CheckReport) -> String {
     match &report.exhausted {
         Some(exhausted) => format!("the {} budget ran out before the launch was decided", exhausted.budget),
+        None if !report.settings.detectors.race => "nobody looked for races".to_owned(),
         None => {
             format!("nothing found in {}, but atomics steer this launch, so these do not decide it", explored(report))
         }
