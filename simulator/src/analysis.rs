@@ -13,13 +13,8 @@ use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Spa
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {
-    address_rows(program.rows, &program.code, &program.accesses)
-}
-
-/// The same for the parts of a program.
-pub fn address_rows(rows: u32, code: &[Instr], accesses: &[Access]) -> Vec<bool> {
-    let mut reaches = vec![false; at(rows)];
-    for access in accesses {
+    let mut reaches = vec![false; at(program.rows)];
+    for access in &program.accesses {
         let offset = access.address.offset.into_iter().flat_map(|reg| match access.address.base {
             Base::Absolute => vec![reg, reg.high()],
             _ => vec![reg],
@@ -29,12 +24,12 @@ pub fn address_rows(rows: u32, code: &[Instr], accesses: &[Access]) -> Vec<bool>
             mark(&mut reaches, reg);
         }
     }
-    for instr in code {
+    for instr in &program.code {
         if let Instr::CheckIndex { index, .. } = instr {
             mark(&mut reaches, *index);
         }
     }
-    while code.iter().fold(false, |changed, instr| step_back(&mut reaches, instr) || changed) {}
+    while program.code.iter().fold(false, |changed, instr| step_back(&mut reaches, instr) || changed) {}
     reaches
 }
 
@@ -135,14 +130,17 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
 
 /// The first instruction whose jump or address can depend on what an atomic returned.
 pub fn atomic_dependence(program: &Program) -> Option<Pc> {
-    let taint = Taint::solve(program.rows, &program.code, &program.accesses)?;
-    let position = program.code.iter().position(|instr| taint.decides(&program.accesses, instr))?;
+    if !has_atomics(program) {
+        return None;
+    }
+    let taint = Taint::of(program);
+    let position = program.code.iter().position(|instr| taint.decides(program, instr))?;
     Some(Pc(crate::cast::narrow(position)))
 }
 
-/// For each row, whether what an atomic returned can reach it.
-pub fn atomic_rows(rows: u32, code: &[Instr], accesses: &[Access]) -> Vec<bool> {
-    Taint::solve(rows, code, accesses).map_or_else(|| vec![false; at(rows)], |taint| taint.rows)
+/// For each row, whether it can hold what an atomic gave.
+pub fn atomic_registers(program: &Program) -> Vec<bool> {
+    Taint::of(program).rows
 }
 
 struct Taint {
@@ -152,19 +150,10 @@ struct Taint {
 }
 
 impl Taint {
-    /// `None` where there is no atomic.
-    fn solve(rows: u32, code: &[Instr], accesses: &[Access]) -> Option<Self> {
-        if !accesses.iter().any(is_atomic) {
-            return None;
-        }
-        let binding = |access: &Access| match access.address.base {
-            Base::Binding(id) => at(id.0) + 1,
-            _ => 0,
-        };
-        let bindings = accesses.iter().map(binding).max().unwrap_or(0);
-        let mut taint = Self { rows: vec![false; at(rows)], memory: vec![false; bindings + 3] };
-        while code.iter().fold(false, |changed, instr| taint.step(accesses, instr) || changed) {}
-        Some(taint)
+    fn of(program: &Program) -> Self {
+        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
+        while program.code.iter().fold(false, |changed, instr| taint.step(program, instr) || changed) {}
+        taint
     }
 
     fn is(&self, reg: Reg) -> bool {
@@ -185,9 +174,9 @@ impl Taint {
         }
     }
 
-    fn step(&mut self, accesses: &[Access], instr: &Instr) -> bool {
+    fn step(&mut self, program: &Program, instr: &Instr) -> bool {
         if let Instr::Access(id) = *instr {
-            return accesses.get(at(id.0)).is_some_and(|access| self.access(access));
+            return program.accesses.get(at(id.0)).is_some_and(|access| self.access(access));
         }
         let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
         match destination(instr) {
@@ -217,11 +206,11 @@ impl Taint {
         }
     }
 
-    fn decides(&self, accesses: &[Access], instr: &Instr) -> bool {
+    fn decides(&self, program: &Program, instr: &Instr) -> bool {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
-            Instr::Access(id) => accesses.get(at(id.0)).is_some_and(|access| {
+            Instr::Access(id) => program.accesses.get(at(id.0)).is_some_and(|access| {
                 let address = access.address.index.into_iter().chain(access.address.offset);
                 address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
             }),

@@ -28,12 +28,29 @@ use crate::scheduler::{Policy, Ready, Scheduler, scheduler};
 /// # Errors
 /// See [`crate::run`].
 pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
+    run_until(launch, config, policy, hazards, None).map(|(outcome, _)| outcome)
+}
+
+/// As [`run()`], but ends early once the outputs are bound to differ from those of `proof`: an output byte of the last
+/// dispatch that did not race, so that only one workgroup writes it, was given another value by a workgroup that
+/// has ended. Gives that workgroup.
+///
+/// # Errors
+/// See [`crate::run`].
+pub fn run_until(
+    launch: &Launch,
+    config: &Config,
+    policy: &Policy,
+    hazards: &Hazards,
+    proof: Option<&Outcome>,
+) -> Result<(Outcome, Option<u32>), SimulateError> {
     if policy.slots() == 0 {
         return Err(SimulateError::Config { name: "slots", value: "0".to_owned(), limit: "must be at least 1" });
     }
     let quiet = Config { detectors: Detectors::NONE, ..*config };
     let mut session = Session::new(launch, &quiet)?;
     session.outcome.schedule = Schedule { slots: policy.slots(), dispatches: Vec::new() };
+    let mut differs = None;
     for position in 0..launch.dispatches.len() {
         if session.outcome.exhausted.is_some() {
             break;
@@ -43,9 +60,11 @@ pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards)
         session.outcome.schedule.dispatches.push(Vec::new());
         let watch = watch(hazards, position, linked.granule_shifts.len());
         let mut crowd = Crowd::new(&linked, std::mem::take(&mut session.images), policy, Some(&watch));
+        crowd.settled = proof.filter(|_| position + 1 == launch.dispatches.len()).map(|proof| Settled::new(launch, proof, &watch));
         let mut choose = scheduler(policy, position);
         let result = crowd.run(choose.as_mut(), Some(&mut session.outcome.schedule));
         session.outcome.exhausted = crowd.exhausted.clone();
+        differs = crowd.settled.as_ref().and_then(|settled| settled.differs);
         let stats = &mut session.outcome.stats;
         stats.instructions += crowd.stats.instructions;
         stats.invocations += crowd.stats.invocations;
@@ -55,10 +74,11 @@ pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards)
         let turn = session.outcome.schedule.dispatches.last().map_or(0, Vec::len);
         result.map_err(|message| SimulateError::Schedule { dispatch: position, turn, message })?;
     }
-    Ok(session.finish())
+    Ok((session.finish(), differs))
 }
 
-fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
+/// The scheduling points of one dispatch: accesses to bytes that raced.
+pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
     let ranges = |ranges: &[gridproof_launch::ByteRange]| ranges.iter().map(|range| range.start..range.end).collect();
     let storage = hazards.storage.get(dispatch);
     let of = |image: usize| storage.and_then(|storage| storage.get(&BufferId(image)));
@@ -111,16 +131,26 @@ impl Scheduler for Fair {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Ready,
-    Stuck,
-}
-
 /// One workgroup in a slot.
 struct Member {
     resident: Resident,
-    states: Vec<State>,
+    /// Its subgroups that can take a turn.
+    ready: Vec<Option<Ready>>,
+}
+
+impl Member {
+    fn new(resident: Resident) -> Self {
+        let mut member = Self { ready: vec![None; resident.subgroups.len()], resident };
+        member.all_ready();
+        member
+    }
+
+    fn all_ready(&mut self) {
+        let workgroup = self.resident.workgroup.index;
+        for (ready, subgroup) in self.ready.iter_mut().zip(&self.resident.subgroups) {
+            *ready = Some(Ready { workgroup, subgroup: subgroup.id, clock: subgroup.clock });
+        }
+    }
 }
 
 /// All resident workgroups of a dispatch.
@@ -139,6 +169,39 @@ struct Crowd<'a> {
     stats: Stats,
     spent: u64,
     exhausted: Option<crate::outcome::Exhausted>,
+    settled: Option<Settled<'a>>,
+}
+
+/// Output bytes whose first difference from a proof settles that the outputs differ.
+struct Settled<'a> {
+    /// Images of the outputs in the proof, by buffer.
+    outputs: Vec<Option<&'a Image>>,
+    watch: &'a Watch,
+    /// The first workgroup in which a difference was seen.
+    differs: Option<u32>,
+}
+
+impl<'a> Settled<'a> {
+    fn new(launch: &Launch, proof: &'a Outcome, watch: &'a Watch) -> Self {
+        let marked = launch.buffers.iter().any(|buffer| buffer.output);
+        let outputs = launch.buffers.iter().zip(&proof.buffers);
+        let outputs = outputs.map(|(buffer, image)| (buffer.output || !marked).then_some(image)).collect();
+        Self { outputs, watch, differs: None }
+    }
+
+    /// Looks at what a workgroup that has ended wrote.
+    fn look(&mut self, workgroup: u32, written: &[(usize, u64, u32)], storage: &Storage) {
+        for &(buffer, start, length) in written {
+            let Some(Some(image)) = self.outputs.get(buffer) else { continue };
+            let racy = self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
+            let (mut now, mut then) = (vec![0; at(length)], vec![0; at(length)]);
+            storage.read(buffer, start, &mut now);
+            image.read(start, &mut then);
+            if !racy && now != then {
+                self.differs.get_or_insert(workgroup);
+            }
+        }
+    }
 }
 
 impl<'a> Crowd<'a> {
@@ -160,6 +223,7 @@ impl<'a> Crowd<'a> {
             stats: Stats::default(),
             spent: 0,
             exhausted: None,
+            settled: None,
         };
         if slots > room {
             crowd.exhausted = Some(exhausted(linked, "memory", Span::default(), 0));
@@ -169,7 +233,7 @@ impl<'a> Crowd<'a> {
 
     fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
         let mut ready = Vec::new();
-        while self.exhausted.is_none() {
+        while self.exhausted.is_none() && !self.settled.as_ref().is_some_and(|settled| settled.differs.is_some()) {
             self.fill_slots();
             if self.members.is_empty() {
                 break;
@@ -197,33 +261,25 @@ impl<'a> Crowd<'a> {
         while self.next < self.linked.workgroups() && narrow(self.members.len()) < self.slots {
             let mut resident = self.spare.pop().unwrap_or_else(|| Resident::new(self.linked));
             resident.start(self.linked, self.next, &mut self.intervals);
+            resident.workgroup.written = self.settled.is_some().then(Vec::new);
             self.next += 1;
             self.stats.workgroups += 1;
             self.stats.invocations += u64::from(self.linked.invocations);
-            let states = vec![State::Ready; at(self.linked.subgroups)];
-            self.members.push(Member { resident, states });
+            self.members.push(Member::new(resident));
         }
     }
 
     fn list_ready(&self, ready: &mut Vec<Ready>) {
         ready.clear();
         for member in &self.members {
-            for (subgroup, state) in member.resident.subgroups.iter().zip(&member.states) {
-                if *state == State::Ready {
-                    let workgroup = member.resident.workgroup.index;
-                    ready.push(Ready { workgroup, subgroup: subgroup.id, clock: subgroup.clock });
-                }
-            }
+            ready.extend(member.ready.iter().flatten());
         }
     }
 
     /// One subgroup runs up to its next scheduling point.
     fn turn(&mut self, chosen: Ready) {
-        let Some(position) =
-            self.members.iter().position(|member| member.resident.workgroup.index == chosen.workgroup)
-        else {
-            return;
-        };
+        let found = self.members.binary_search_by_key(&chosen.workgroup, |member| member.resident.workgroup.index);
+        let Ok(position) = found else { return };
         let member = &mut self.members[position];
         let subgroup = &mut member.resident.subgroups[at(chosen.subgroup)];
         let before = subgroup.instructions;
@@ -250,10 +306,12 @@ impl<'a> Crowd<'a> {
         };
         self.spent += subgroup.instructions - before;
         if matches!(event, Event::Ended | Event::Waiting) {
-            member.states[at(chosen.subgroup)] = State::Stuck;
-            if member.states.iter().all(|state| *state == State::Stuck) {
+            member.ready[at(chosen.subgroup)] = None;
+            if member.ready.iter().all(Option::is_none) {
                 self.settle(position);
             }
+        } else if let Some(ready) = &mut member.ready[at(chosen.subgroup)] {
+            ready.clock = subgroup.clock;
         }
     }
 
@@ -269,9 +327,13 @@ impl<'a> Crowd<'a> {
             trace: None,
         };
         match meet(&mut member.resident, &mut parts, &mut self.intervals) {
-            Meeting::Passed => member.states.fill(State::Ready),
+            Meeting::Passed => member.all_ready(),
             Meeting::Ended | Meeting::Diverged => {
-                let member = self.members.remove(position);
+                let mut member = self.members.remove(position);
+                if let Some(settled) = &mut self.settled {
+                    let written = std::mem::take(&mut member.resident.workgroup.written);
+                    settled.look(member.resident.workgroup.index, &written.unwrap_or_default(), &self.storage);
+                }
                 self.stats.instructions += member.resident.instructions();
                 self.spare.push(member.resident);
             }

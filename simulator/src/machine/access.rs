@@ -835,6 +835,9 @@ fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
             known[range].fill(true);
         }
     } else {
+        if let Some(written) = &mut env.workgroup.written {
+            written.push((place.buffer, start, crate::cast::narrow(bytes.len())));
+        }
         env.storage.write(place.buffer, start, bytes);
     }
 }

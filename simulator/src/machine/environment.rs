@@ -26,6 +26,8 @@ pub struct Workgroup {
     pub storage_interval: u32,
     /// Workgroup barriers passed so far.
     pub barriers: u32,
+    /// Buffer, offset and length of its writes to storage, where somebody asked for them.
+    pub written: Option<Vec<(usize, u64, u32)>>,
 }
 
 impl Workgroup {
@@ -40,6 +42,7 @@ impl Workgroup {
             workgroup_interval: 1,
             storage_interval: 1,
             barriers: 0,
+            written: None,
         }
     }
 

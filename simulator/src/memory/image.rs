@@ -107,7 +107,7 @@ impl Image {
         let mut all = true;
         for_pages(offset, length, |page, inside, range| {
             all &= pages.find(page).is_some_and(|page| {
-                page.written.as_ref().is_none_or(|bits| (inside..inside + range.len()).all(|i| bits[i / 64] >> (i % 64) & 1 == 1))
+                page.written.as_ref().is_none_or(|bits| all_bits(bits, inside, range.len()))
             });
         });
         all
@@ -187,6 +187,16 @@ pub(super) fn for_pages(offset: u64, length: usize, mut body: impl FnMut(u64, us
         body(page, inside, done..done + here);
         done += here;
     }
+}
+
+/// Whether `length` bits from `start` on are all set.
+fn all_bits(words: &[u64], start: usize, length: usize) -> bool {
+    let end = start + length;
+    (start / 64..end.div_ceil(64)).all(|word| {
+        let (from, to) = (start.max(word * 64) - word * 64, end.min(word * 64 + 64) - word * 64);
+        let mask = u64::MAX >> (64 - (to - from)) << from;
+        words[word] & mask == mask
+    })
 }
 
 /// Sets `length` bits from `start` on.

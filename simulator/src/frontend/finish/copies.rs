@@ -1,51 +1,142 @@
-//! Removes copies between variables and temporaries, inside stretches of code that no jump enters.
+//! Removes copies between variables and temporaries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::flow::{Bits, Flow, each_row};
 use super::operands::{Role, visit};
 use super::{Node, Unfinished, index};
 use crate::ir::{Instr, Reg};
 
-/// Reads the source of a copy instead of its destination, for as long as the source keeps its value.
+/// Reads the source of a copy instead of its destination, for as long as the source keeps its value: the
+/// available-copies analysis of any textbook. Only copies to temporaries count.
 pub(super) fn forward(program: &mut Unfinished) {
-    let mut sources: HashMap<Reg, Reg> = HashMap::new();
-    let mut copied: HashMap<Reg, Vec<Reg>> = HashMap::new();
-    for node in &mut program.nodes {
-        let Node::Instr(instr, _) = node else {
-            sources.clear();
-            copied.clear();
-            continue;
-        };
-        let mut written = Vec::new();
-        visit(instr, &mut program.accesses, &mut |row, rows, role| match role {
-            Role::Read => {
-                if let Some(source) = adjacent_source(&sources, *row, rows) {
-                    *row = source;
-                }
-            }
-            Role::Write => written.extend((row.0..row.0.saturating_add(rows)).map(Reg)),
-        });
-        for row in written {
-            sources.remove(&row);
-            for copy in copied.remove(&row).unwrap_or_default() {
-                if sources.get(&copy) == Some(&row) {
-                    sources.remove(&copy);
-                }
-            }
+    let flow = Flow::new(&program.nodes);
+    let copies = copies(program);
+    let available = available(program, &flow, &copies);
+    let constants: HashSet<Reg> = program.constants.iter().map(|(row, _)| *row).collect();
+    let mut sources = Sources::default();
+    for block in 0..flow.count() {
+        sources.clear();
+        if let Some(entering) = available.as_ref().and_then(|available| available.get(block)) {
+            entering.iter().filter_map(|fact| copies.get(fact)).for_each(|&(dst, src)| sources.insert(dst, src));
         }
-        if let Instr::Copy { dst, src } = *instr
-            && program.variables.get(index(dst.0)) == Some(&false)
-        {
-            sources.insert(dst, src);
-            copied.entry(src).or_default().push(dst);
+        for at in flow.nodes(block) {
+            let Some(Node::Instr(instr, _)) = program.nodes.get_mut(at) else { continue };
+            let mut written = Vec::new();
+            visit(instr, &mut program.accesses, &mut |row, rows, role| match role {
+                Role::Read => *row = sources.adjacent(*row, rows, &constants).unwrap_or(*row),
+                Role::Write => written.extend((row.0..row.0.saturating_add(rows)).map(Reg)),
+            });
+            written.into_iter().for_each(|row| sources.overwrite(row));
+            if let Instr::Copy { dst, src } = *instr
+                && program.variables.get(index(dst.0)) == Some(&false)
+            {
+                sources.insert(dst, src);
+            }
         }
     }
 }
 
-/// The rows that hold the values of `rows` rows from `first` on, where they are adjacent as well.
-fn adjacent_source(sources: &HashMap<Reg, Reg>, first: Reg, rows: u32) -> Option<Reg> {
-    let source = *sources.get(&first)?;
-    (1..rows).all(|row| sources.get(&Reg(first.0 + row)) == Some(&Reg(source.0 + row))).then_some(source)
+/// The copies that hold at some point of the code.
+#[derive(Default)]
+struct Sources {
+    of: HashMap<Reg, Reg>,
+    copied: HashMap<Reg, Vec<Reg>>,
+}
+
+impl Sources {
+    fn clear(&mut self) {
+        self.of.clear();
+        self.copied.clear();
+    }
+
+    fn insert(&mut self, dst: Reg, src: Reg) {
+        self.of.insert(dst, src);
+        self.copied.entry(src).or_default().push(dst);
+    }
+
+    /// A row gets another value: it is a copy no more, and has no copies.
+    fn overwrite(&mut self, row: Reg) {
+        self.of.remove(&row);
+        for copy in self.copied.remove(&row).unwrap_or_default() {
+            if self.of.get(&copy) == Some(&row) {
+                self.of.remove(&copy);
+            }
+        }
+    }
+
+    /// The rows that hold the values of `rows` rows from `first` on, where they are adjacent as well.
+    /// A constant row is not adjacent to one that is none: the two are not kept together.
+    fn adjacent(&self, first: Reg, rows: u32, constants: &HashSet<Reg>) -> Option<Reg> {
+        let source = *self.of.get(&first)?;
+        let constant = constants.contains(&source);
+        let follows = |row: u32| {
+            let next = Reg(source.0 + row);
+            self.of.get(&Reg(first.0 + row)) == Some(&next) && constants.contains(&next) == constant
+        };
+        (1..rows).all(follows).then_some(source)
+    }
+}
+
+/// All copies to temporaries.
+fn copies(program: &Unfinished) -> Vec<(Reg, Reg)> {
+    let copies = program.nodes.iter().filter_map(|node| match *node {
+        Node::Instr(Instr::Copy { dst, src }, _) if program.variables.get(index(dst.0)) == Some(&false) => {
+            Some((dst, src))
+        }
+        _ => None,
+    });
+    copies.collect()
+}
+
+/// The copies that hold at the start of each block, whatever path led there.
+fn available(program: &mut Unfinished, flow: &Flow, copies: &[(Reg, Reg)]) -> Option<Vec<Bits>> {
+    if !flow.affords(copies.len()) {
+        return None;
+    }
+    let mut by_row: HashMap<Reg, Vec<usize>> = HashMap::new();
+    for (fact, &(dst, src)) in copies.iter().enumerate() {
+        by_row.entry(src).or_default().push(fact);
+        by_row.entry(dst).or_default().push(fact);
+    }
+    let none = Bits::new(copies.len(), false);
+    let (mut made, mut lost) = (vec![none.clone(); flow.count()], vec![none.clone(); flow.count()]);
+    let mut next_fact = 0;
+    for block in 0..flow.count() {
+        for at in flow.nodes(block) {
+            let Some(Node::Instr(instr, _)) = program.nodes.get_mut(at) else { continue };
+            each_row(instr, &mut program.accesses, |row, role| {
+                for &fact in by_row.get(&row).filter(|_| role == Role::Write).into_iter().flatten() {
+                    made[block].set(fact, false);
+                    lost[block].set(fact, true);
+                }
+            });
+            if matches!(*instr, Instr::Copy { dst, .. } if program.variables.get(index(dst.0)) == Some(&false)) {
+                made[block].set(next_fact, true);
+                next_fact += 1;
+            }
+        }
+    }
+    let mut leaving = vec![Bits::new(copies.len(), true); flow.count()];
+    loop {
+        let mut next = vec![Bits::new(copies.len(), true); flow.count()];
+        if let Some(first) = next.first_mut() {
+            *first = none.clone();
+        }
+        for (block, leaving) in leaving.iter().enumerate() {
+            for &successor in flow.successors(block) {
+                next[successor].intersect(leaving);
+            }
+        }
+        let mut changed = false;
+        let transfers = leaving.iter_mut().zip(&next).zip(lost.iter().zip(&made));
+        for ((leaving, entering), (lost, made)) in transfers {
+            changed |= leaving.transfer(entering, lost, made);
+        }
+        if !changed {
+            return Some(next);
+        }
+    }
 }
 
 /// Where a temporary is written and read.

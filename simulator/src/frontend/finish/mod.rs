@@ -1,15 +1,17 @@
 //! From emitted instructions to a program: what every front end can share.
 //!
 //! A front end emits nodes: instructions whose jumps name labels, and the labels. The passes here remove
-//! copies ([`copies`]) and dead instructions ([`dead`]), give labels their program counters ([`place`]), and let
-//! values share rows ([`rows`]).
-//! None of them moves an instruction, or removes one whose effect a detector could see.
+//! copies ([`copies`]) and dead instructions ([`dead`]), turn loops ([`rotate`]), give labels their program
+//! counters ([`place`]), and let short-lived values share rows ([`rows`]). None of them moves an instruction, or
+//! removes one whose effect a detector could see.
 
 mod copies;
 mod dead;
+mod flow;
 mod operands;
 mod place;
-mod rows;
+mod rotate;
+pub(super) mod rows;
 
 use crate::ir::{Access, Instr, Reg, SpanId};
 
@@ -45,7 +47,6 @@ pub(super) struct Finished {
     pub(super) span_of: Vec<SpanId>,
     pub(super) rows: u32,
     pub(super) constants: Vec<(Reg, u32)>,
-    pub(super) zeroed: Vec<Reg>,
     pub(super) accesses: Vec<Access>,
 }
 
@@ -55,9 +56,8 @@ pub(super) fn finish(mut program: Unfinished) -> Finished {
     dead::remove(&mut program);
     copies::retarget(&mut program);
     dead::remove(&mut program);
-    let mut finished = place::place(program);
-    finished.zeroed = rows::share(&mut finished);
-    finished
+    program.nodes = rotate::rotate(program.nodes);
+    place::place(program)
 }
 
 /// The part of a list that an index names.

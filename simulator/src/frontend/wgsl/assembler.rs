@@ -203,7 +203,9 @@ impl Assembler {
     pub(super) fn adjacent(&mut self, parts: &[Reg], ty: Scalar) -> Reg {
         let Some(&first) = parts.first() else { return self.fresh(0) };
         let rows = ty.rows();
-        if parts.iter().zip((first.0..).step_by(rows_usize(rows))).all(|(part, row)| part.0 == row) {
+        let constant = |part: &Reg| self.value(*part).is_some();
+        let mixed = parts.iter().any(constant) && !parts.iter().all(constant);
+        if !mixed && parts.iter().zip((first.0..).step_by(rows_usize(rows))).all(|(part, row)| part.0 == row) {
             return first;
         }
         let all_rows = parts.iter().flat_map(|part| (part.0..part.0 + rows).map(Reg));

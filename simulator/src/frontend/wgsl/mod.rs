@@ -151,7 +151,7 @@ impl<'m> Lowering<'m> {
 
     fn finish(self, point: &naga::EntryPoint) -> Result<Program, SimulateError> {
         let laid = crate::frontend::finish::finish(self.asm.into_unfinished());
-        Ok(Program {
+        let mut program = Program {
             entry: point.name.clone(),
             files: vec![SourceFile { name: self.source.name.clone(), text: self.source.text.clone() }],
             code: laid.code,
@@ -159,7 +159,7 @@ impl<'m> Lowering<'m> {
             spans: self.spans.into_list(),
             rows: laid.rows,
             constants: laid.constants,
-            zeroed: laid.zeroed,
+            zeroed: Vec::new(),
             accesses: laid.accesses,
             bindings: self.bindings,
             workgroup_size: point.workgroup_size,
@@ -170,7 +170,9 @@ impl<'m> Lowering<'m> {
             private_zeroed: true,
             private_variables: self.private_variables,
             strict_barriers: true,
-        })
+        };
+        crate::frontend::finish::rows::share(&mut program);
+        Ok(program)
     }
 }
 

@@ -277,11 +277,13 @@ impl<'m> Lowering<'m> {
     }
 
     fn barrier(&mut self, barrier: Barrier, span: naga::Span) -> Result<(), SimulateError> {
-        if barrier.contains(Barrier::TEXTURE) {
+        if barrier == Barrier::TEXTURE {
             return Err(self.refuse(span, "texture barrier"));
         }
-        // A subgroup barrier names no memory in WGSL and orders all of it between the subgroup's invocations.
-        let subgroup = barrier.contains(Barrier::SUB_GROUP);
+        // A subgroup barrier names no other memory and orders all of it between the subgroup's invocations.
+        // GLSL's `barrier()` names every kind, and is the workgroup's. Textures are refused where they are used.
+        let memory = barrier & (Barrier::WORK_GROUP | Barrier::STORAGE);
+        let subgroup = barrier.contains(Barrier::SUB_GROUP) && memory.is_empty();
         self.asm.push(Instr::Barrier {
             scope: if subgroup { BarrierScope::Subgroup } else { BarrierScope::Workgroup },
             workgroup_memory: subgroup || barrier.contains(Barrier::WORK_GROUP),
@@ -291,7 +293,7 @@ impl<'m> Lowering<'m> {
     }
 
     fn fence(&mut self, barrier: Barrier, span: naga::Span) -> Result<(), SimulateError> {
-        if barrier.contains(Barrier::TEXTURE) {
+        if barrier == Barrier::TEXTURE {
             return Err(self.refuse(span, "texture barrier"));
         }
         let scope = if barrier.contains(Barrier::STORAGE) { Scope::Device } else { Scope::Workgroup };
