@@ -152,7 +152,7 @@ fn rung(rung: &Rung) -> String {
     if rung.outputs_equal {
         return format!("{name}: outputs right in {tried}");
     }
-    format!("{name}: outputs wrong within {tried}, {} differ", count(rung.differing_bytes, "byte"))
+    format!("{name}: outputs wrong within {tried}, at least {} differ", count(rung.differing_bytes, "byte"))
 }
 
 /// That exploring is not hardware: printed under every ladder.

@@ -2,8 +2,8 @@
 //! panic, and every error names the key.
 
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
-use gridproof_simulator::{Detectors, Schedule};
 use gridproof_simulator::finding::Rule;
+use gridproof_simulator::{Detectors, Schedule};
 use serde_json::{Map, Value};
 
 use super::VERSION;
