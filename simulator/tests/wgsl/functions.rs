@@ -37,10 +37,7 @@ fn values_of_any_type_go_in_and_out() {
         put(0u, o.inner.v.x); put(1u, o.inner.v.y); puti(2u, o.inner.n); output[3] = o.list[1]; output[4] = o.list[2];
         put(5u, o.m[1].y); put(6u, o.m[0].y); output[7] = u32(o.flag); let k = input[0] - 1u; output[8] = o.list[k];";
     let real = f32::to_bits;
-    assert_eq!(
-        items(global, text, &[3], 9),
-        [real(5.0), real(3.0), 3, 8, 3, real(9.0), real(2.0), 0, 3]
-    );
+    assert_eq!(items(global, text, &[3], 9), [real(5.0), real(3.0), 3, 8, 3, real(9.0), real(2.0), 0, 3]);
 }
 
 #[test]

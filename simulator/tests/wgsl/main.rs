@@ -1,6 +1,8 @@
 //! What WGSL constructs mean: kernels are lowered and run, and their outputs compared with what the
 //! construct's definition gives, computed here.
 
+#![expect(missing_docs, reason = "a test program")]
+
 mod control;
 mod conversions;
 mod functions;
@@ -9,10 +11,13 @@ mod math;
 mod memory;
 mod operators;
 mod packing;
+mod random;
 mod subgroups;
 mod types;
 
-use gridproof_launch::{Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source, Target, Tensor, Value};
+use gridproof_launch::{
+    Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source, Target, Tensor, Value,
+};
 use gridproof_simulator::{Config, Outcome, prove};
 
 /// Buffers of 32-bit words called `input` (if the text names it) and `output`.

@@ -80,9 +80,8 @@ fn moves_between_invocations() {
 fn shuffles_up_and_down() {
     let text = "let up = subgroupShuffleUp(i, 1u); let down = subgroupShuffleDown(i, 1u);
         output[i] = select(0u, up, lane > 0u) + select(0u, down, lane < 7u) * 100u;";
-    let expected: Vec<u32> = (0..32)
-        .map(|i| if i % 8 > 0 { i - 1 } else { 0 } + if i % 8 < 7 { (i + 1) * 100 } else { 0 })
-        .collect();
+    let expected: Vec<u32> =
+        (0..32).map(|i| if i % 8 > 0 { i - 1 } else { 0 } + if i % 8 < 7 { (i + 1) * 100 } else { 0 }).collect();
     assert_eq!(run(text, 8, 32), expected);
 }
 

@@ -11,10 +11,7 @@ fn nested_arrays_and_structures_through_variables() {
         let k = input[0]; b.a[k].x[k + 1u] = vec2(7, 8); puti(4u, b.a[1].x[2].x); var c = b.a[k]; c.y += 1.0; put(5u, c.y); puti(6u, c.x[2].y);
         b.a[0] = c; puti(7u, b.a[0].x[2].x); var grid: array<array<u32, 3>, 3>; grid[k][k + 1u] = 6u; output[8] = grid[1][2]; output[9] = grid[k + 1u][k];";
     let real = f32::to_bits;
-    assert_eq!(
-        items(global, text, &[1], 10),
-        [(-5_i32).cast_unsigned(), 1, real(2.5), 9, 7, real(1.0), 8, 7, 6, 0]
-    );
+    assert_eq!(items(global, text, &[1], 10), [(-5_i32).cast_unsigned(), 1, real(2.5), 9, 7, real(1.0), 8, 7, 6, 0]);
 }
 
 #[test]

@@ -123,14 +123,15 @@ fn available(program: &mut Unfinished, flow: &Flow, copies: &[(Reg, Reg)]) -> Op
         if let Some(first) = next.first_mut() {
             *first = none.clone();
         }
-        for block in 0..flow.count() {
+        for (block, leaving) in leaving.iter().enumerate() {
             for &successor in flow.successors(block) {
-                next[successor].intersect(&leaving[block]);
+                next[successor].intersect(leaving);
             }
         }
         let mut changed = false;
-        for block in 0..flow.count() {
-            changed |= leaving[block].transfer(&next[block], &lost[block], &made[block]);
+        let transfers = leaving.iter_mut().zip(&next).zip(lost.iter().zip(&made));
+        for ((leaving, entering), (lost, made)) in transfers {
+            changed |= leaving.transfer(entering, lost, made);
         }
         if !changed {
             return Some(next);

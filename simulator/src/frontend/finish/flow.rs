@@ -78,7 +78,8 @@ impl Flow {
             let start = bounds.last().copied().unwrap_or(0);
             match node {
                 Node::Label(label) => {
-                    let labels_only = nodes.get(start..at).is_some_and(|run| run.iter().all(|n| matches!(n, Node::Label(_))));
+                    let labels_only =
+                        nodes.get(start..at).is_some_and(|run| run.iter().all(|n| matches!(n, Node::Label(_))));
                     if !labels_only {
                         bounds.push(at);
                     }
@@ -96,7 +97,9 @@ impl Flow {
             let next = Some(block + 1).filter(|&next| next < count);
             match last {
                 Some(Node::Instr(Instr::Jump { target: to }, _)) => target(to.0).into_iter().collect(),
-                Some(Node::Instr(Instr::JumpIf { target: to, .. }, _)) => target(to.0).into_iter().chain(next).collect(),
+                Some(Node::Instr(Instr::JumpIf { target: to, .. }, _)) => {
+                    target(to.0).into_iter().chain(next).collect()
+                }
                 Some(Node::Instr(Instr::Exit | Instr::Trap, _)) => Vec::new(),
                 _ => next.into_iter().collect(),
             }
@@ -168,7 +171,10 @@ impl Liveness {
             let mut changed = false;
             for block in (0..flow.count()).rev() {
                 let mut leaving = none.clone();
-                flow.successors(block).iter().filter_map(|&next| entering.get(next)).for_each(|next| leaving.unite(next));
+                flow.successors(block)
+                    .iter()
+                    .filter_map(|&next| entering.get(next))
+                    .for_each(|next| leaving.unite(next));
                 changed |= entering[block].transfer(&leaving, &written[block], &read_first[block]);
                 out[block] = leaving;
             }
@@ -207,12 +213,7 @@ impl Liveness {
 }
 
 /// Rows that occur in more than one block, or are read before they are written in the first, numbered.
-fn shared_rows(
-    nodes: &mut [Node],
-    accesses: &mut [Access],
-    rows: u32,
-    flow: &Flow,
-) -> (Vec<Option<usize>>, Vec<u32>) {
+fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> (Vec<Option<usize>>, Vec<u32>) {
     let mut home: Vec<Option<usize>> = vec![None; index(rows)];
     let mut facts: Vec<Option<usize>> = vec![None; index(rows)];
     let mut shared = Vec::new();
@@ -220,7 +221,9 @@ fn shared_rows(
         for at in flow.nodes(block) {
             let Some(Node::Instr(instr, _)) = nodes.get_mut(at) else { continue };
             each_row(instr, accesses, |row, role| {
-                let (Some(home), Some(fact)) = (home.get_mut(index(row.0)), facts.get_mut(index(row.0))) else { return };
+                let (Some(home), Some(fact)) = (home.get_mut(index(row.0)), facts.get_mut(index(row.0))) else {
+                    return;
+                };
                 // A row read before it is written lives around a loop, or from the start.
                 let crosses = home.map_or(role == Role::Read, |home| home != block);
                 home.get_or_insert(block);

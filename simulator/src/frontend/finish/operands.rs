@@ -1,6 +1,6 @@
 //! Which rows an instruction reads and writes: the one place that knows.
 
-use crate::ir::{Access, AccessKind, AtomicOp, Base, BinaryOp, Instr, Reg, Scalar, SubgroupOp, TernaryOp, UnaryOp};
+use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Reg, Scalar, SubgroupOp, TernaryOp, UnaryOp};
 
 use super::index;
 
@@ -90,10 +90,9 @@ fn visit_access(access: &mut Access, see: &mut impl FnMut(&mut Reg, u32, Role)) 
     match access.kind {
         AccessKind::Load => see(&mut access.value, rows, Write),
         AccessKind::Store => see(&mut access.value, rows, Read),
-        AccessKind::Atomic { op, .. } => {
-            if op != AtomicOp::Load {
-                see(&mut access.value, one, Read);
-            }
+        // A load ignores its operand, which is a row all the same.
+        AccessKind::Atomic { .. } => {
+            see(&mut access.value, one, Read);
             if let Some(row) = &mut access.compare {
                 see(row, one, Read);
             }

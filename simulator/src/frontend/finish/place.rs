@@ -33,13 +33,7 @@ pub(super) fn place(program: Unfinished) -> Finished {
     for instr in &mut code {
         *instr = retarget(*instr, |target| places.get(&target.0).copied().unwrap_or(target));
     }
-    Finished {
-        code,
-        span_of,
-        rows: program.rows,
-        constants: program.constants,
-        accesses: program.accesses,
-    }
+    Finished { code, span_of, rows: program.rows, constants: program.constants, accesses: program.accesses }
 }
 
 fn retarget(instr: Instr, find: impl FnOnce(Pc) -> Pc) -> Instr {

@@ -27,7 +27,8 @@ struct Test {
 
 /// Rotates the loops.
 pub(super) fn rotate(nodes: Vec<Node>) -> Vec<Node> {
-    let mut next_label = nodes.iter().map(|node| if let Node::Label(label) = node { label.0 + 1 } else { 0 }).max().unwrap_or(0);
+    let mut next_label =
+        nodes.iter().map(|node| if let Node::Label(label) = node { label.0 + 1 } else { 0 }).max().unwrap_or(0);
     let mut tests: HashMap<u32, Test> = HashMap::new();
     for (at, node) in nodes.iter().enumerate() {
         if let Node::Label(label) = node
@@ -69,7 +70,8 @@ fn test_at(nodes: &[Node], start: usize, body: Label) -> Option<Test> {
     for (at, node) in nodes.iter().enumerate().skip(start).take(MAX_TEST + 1) {
         match *node {
             Node::Instr(Instr::JumpIf { condition, when, target }, span) => {
-                let forward = nodes.get(at..)?.iter().any(|node| matches!(node, Node::Label(label) if label.0 == target.0));
+                let forward =
+                    nodes.get(at..)?.iter().any(|node| matches!(node, Node::Label(label) if label.0 == target.0));
                 let test = Test { instrs, condition, when, leave: target, span, body, after: at + 1 };
                 return forward.then_some(test);
             }

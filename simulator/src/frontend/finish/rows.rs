@@ -32,12 +32,12 @@ struct Interval {
 pub(in crate::frontend) fn share(program: &mut Program) {
     let mut nodes = labelled(program);
     let flow = Flow::new(&nodes);
-    let constant: Vec<u32> = program.constants.iter().map(|(row, _)| row.0).collect();
+    let constant: std::collections::HashSet<u32> = program.constants.iter().map(|(row, _)| row.0).collect();
     let Some(liveness) = Liveness::new(&mut nodes, &mut program.accesses, program.rows, &flow) else {
         program.zeroed = (0..program.rows).filter(|row| !constant.contains(row)).map(Reg).collect();
         return;
     };
-    program.zeroed = liveness.live_at_start().into_iter().filter(|row| !constant.contains(&row.0)).collect();
+    program.zeroed = liveness.live_at_start().filter(|row| !constant.contains(&row.0)).collect();
     let intervals = intervals(&mut nodes, program, &flow, &liveness);
     let mut numbers: Vec<Option<u32>> = vec![None; index(program.rows)];
     program.constants.sort_unstable_by_key(|(row, _)| *row);
@@ -60,22 +60,11 @@ pub(in crate::frontend) fn share(program: &mut Program) {
     let number = |row: Reg| Reg(numbers.get(index(row.0)).copied().flatten().unwrap_or(0));
     for instr in &mut program.code {
         visit(instr, &mut program.accesses, &mut |row, _, _| *row = number(*row));
-        // Operands that an instruction ignores are rows all the same.
-        if let Instr::Access(id) = instr
-            && let Some(access) = program.accesses.get_mut(index(id.0))
-            && is_atomic_load(access)
-        {
-            access.value = Reg(0);
-        }
     }
     program.constants.iter_mut().for_each(|(row, _)| *row = number(*row));
     program.zeroed.iter_mut().for_each(|row| *row = number(*row));
     program.rows = rows.first + u32::try_from(rows.slots.len()).unwrap_or(u32::MAX);
     program.rows = program.rows.max(1);
-}
-
-const fn is_atomic_load(access: &crate::ir::Access) -> bool {
-    matches!(access.kind, crate::ir::AccessKind::Atomic { op: crate::ir::AtomicOp::Load, .. })
 }
 
 /// The code with a label, numbered by its program counter, wherever a jump leads.

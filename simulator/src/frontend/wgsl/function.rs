@@ -111,6 +111,9 @@ impl<'m> Lowering<'m> {
         let function = &point.function;
         let mut frame = Frame::new(&function.expressions, Resolutions::Function(info), Exit::Invocation);
         frame.indexed = Rc::new(self.promotion.entry.clone());
+        // Arguments have no span of their own in naga.
+        let first = function.body.span_iter().map(|(_, span)| *span).find(naga::Span::is_defined);
+        self.at(first.unwrap_or_default());
         for argument in &function.arguments {
             let value = self.entry_argument(argument)?;
             frame.arguments.push(value);
@@ -142,7 +145,7 @@ impl<'m> Lowering<'m> {
 
     fn builtin(&mut self, binding: &naga::Binding, scalars: usize) -> Result<Vec<Reg>, SimulateError> {
         let naga::Binding::BuiltIn(builtin) = binding else {
-            return Err(self.source.unsupported(naga::Span::UNDEFINED, "user-defined entry point input"));
+            return Err(self.unsupported_here("user-defined entry point input".to_owned()));
         };
         let component = |make: fn(u8) -> Builtin| (0..3).map(make).take(scalars).collect::<Vec<_>>();
         let parts = match builtin {
@@ -157,7 +160,7 @@ impl<'m> Lowering<'m> {
             BuiltIn::SubgroupSize => vec![Builtin::SubgroupSize],
             BuiltIn::SubgroupInvocationId => vec![Builtin::SubgroupInvocationId],
             other => {
-                return Err(self.source.unsupported(naga::Span::UNDEFINED, format!("builtin {other:?}")));
+                return Err(self.unsupported_here(format!("builtin {other:?}")));
             }
         };
         Ok(parts.into_iter().map(|part| self.asm.builtin(part)).collect())

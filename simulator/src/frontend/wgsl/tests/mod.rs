@@ -51,3 +51,18 @@ pub(super) fn refusal(text: &str) -> String {
         Err(error) => error.to_string(),
     }
 }
+
+/// A listing without the numbers of rows, which depend on what else is alive.
+pub(super) fn without_rows(text: &str) -> String {
+    let mut shape = String::new();
+    let mut characters = text.chars().peekable();
+    let mut inside_word = false;
+    while let Some(character) = characters.next() {
+        shape.push(character);
+        if character == 'r' && !inside_word {
+            while characters.next_if(char::is_ascii_digit).is_some() {}
+        }
+        inside_word = character.is_alphanumeric() || character == '_';
+    }
+    shape.replace("r..r", "r")
+}
