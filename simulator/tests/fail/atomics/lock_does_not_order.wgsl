@@ -12,6 +12,6 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
         let got = atomicCompareExchangeWeak(&count[0], 0u, 1u);
         if got.exchanged { break; }
     }
-    out[0] += 1u; //~ GP0001
+    out[0] += wg.x + 1u; //~ GP0001
     atomicStore(&count[0], 0u);
 }

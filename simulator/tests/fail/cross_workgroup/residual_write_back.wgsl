@@ -10,6 +10,7 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: ve
     for (var i = 0u; i < 8u; i++) {
         sum += row[i]; //~ GP0001
     }
+    storageBarrier();
     if lid == 0u {
         row[wg.x] = sum; //~ GP0001
     }
