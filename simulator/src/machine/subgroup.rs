@@ -19,6 +19,9 @@ use crate::ir::{
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
+#[cfg(test)]
+mod tests;
+
 /// A group parked at a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
