@@ -487,8 +487,10 @@ impl Subgroup {
             (Scalar::U32 | Scalar::I32, Scalar::U32 | Scalar::I32) | (Scalar::Bool, Scalar::U32 | Scalar::I32) => {
                 r.map1(m, dst, src, |x| x);
             }
-            (Scalar::U32, Scalar::F32) => r.map1(m, dst, src, |x| u32_to_f32(x).to_bits()),
-            (Scalar::I32, Scalar::F32) => r.map1(m, dst, src, |x| i32_to_f32(x.cast_signed()).to_bits()),
+            (Scalar::U32, Scalar::F32) if to_nearest(instr) => r.map1(m, dst, src, |x| u32_to_f32(x).to_bits()),
+            (Scalar::I32, Scalar::F32) if to_nearest(instr) => {
+                r.map1(m, dst, src, |x| i32_to_f32(x.cast_signed()).to_bits());
+            }
             (Scalar::F32, Scalar::U32) if keeps_denormals && toward_zero(instr) => {
                 r.map1(m, dst, src, |x| f32_to_u32(f32::from_bits(x)));
             }
@@ -630,6 +632,10 @@ const fn is_comparison(op: BinaryOp) -> bool {
 
 const fn toward_zero(instr: &Instr) -> bool {
     matches!(instr, Instr::Convert { rounding: crate::ir::Rounding::TowardsZero, .. })
+}
+
+const fn to_nearest(instr: &Instr) -> bool {
+    matches!(instr, Instr::Convert { rounding: crate::ir::Rounding::NearestEven, .. })
 }
 
 /// The execution loop as one function object, so that it is compiled for the vector width at hand.
