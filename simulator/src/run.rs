@@ -249,7 +249,7 @@ impl<'a> Crowd<'a> {
 
     fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
         let mut ready = Vec::new();
-        while self.exhausted.is_none() && !self.settled.as_ref().is_some_and(|settled| settled.differs.is_some()) {
+        while self.exhausted.is_none() && self.settled.as_ref().is_none_or(|settled| settled.differs.is_none()) {
             self.fill_slots();
             if self.members.is_empty() {
                 break;

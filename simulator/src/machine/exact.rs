@@ -42,8 +42,7 @@ struct Row {
     open: bool,
 }
 
-/// Rows to use again.
-#[expect(clippy::vec_box, reason = "they move to and from the slots of `Exact::rows`, which are boxed")]
+/// Rows to use again, boxed as in the slots of [`Exact`] that they come from and go back to.
 type Spare = Vec<Box<Row>>;
 
 /// Exact values of one subgroup.
