@@ -66,7 +66,8 @@ pub fn run_until(
         session.outcome.schedule.dispatches.push(Vec::new());
         let watch = watch(hazards, position, linked.granule_shifts.len());
         let mut crowd = Crowd::new(&linked, std::mem::take(&mut session.images), policy, Some(&watch));
-        crowd.settled = proof.filter(|_| position + 1 == launch.dispatches.len()).map(|proof| Settled::new(launch, proof, &watch));
+        crowd.settled =
+            proof.filter(|_| position + 1 == launch.dispatches.len()).map(|proof| Settled::new(launch, proof, &watch));
         let mut choose = scheduler(policy, position);
         let result = crowd.run(choose.as_mut(), Some(&mut session.outcome.schedule));
         session.outcome.exhausted = crowd.exhausted.clone();
@@ -207,7 +208,8 @@ impl<'a> Settled<'a> {
     fn look(&mut self, workgroup: u32, written: &[(usize, u64, u32)], storage: &Storage) {
         for &(buffer, start, length) in written {
             let Some(Some(image)) = self.outputs.get(buffer) else { continue };
-            let racy = self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
+            let racy =
+                self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
             let (mut now, mut then) = (vec![0; at(length)], vec![0; at(length)]);
             storage.read(buffer, start, &mut now);
             image.read(start, &mut then);

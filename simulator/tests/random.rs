@@ -68,9 +68,9 @@ fn statement() -> impl Strategy<Value = String> {
         prop_oneof![
             (expression(), block.clone(), block.clone())
                 .prop_map(|(e, a, b)| format!("if ({e} & 3u) > 1u {{ {a} }} else {{ {b} }}")),
-            (expression(), block.clone())
-                .prop_map(|(e, a)| format!("for (var n = 0u; n < ({e} & 3u); n++) {{ {a} }}")),
-            (expression(), block).prop_map(|(e, a)| format!("switch ({e} & 1u) {{ case 0u: {{ {a} }} default: {{ }} }}")),
+            (expression(), block.clone()).prop_map(|(e, a)| format!("for (var n = 0u; n < ({e} & 3u); n++) {{ {a} }}")),
+            (expression(), block)
+                .prop_map(|(e, a)| format!("switch ({e} & 1u) {{ case 0u: {{ {a} }} default: {{ }} }}")),
         ]
     })
 }
@@ -201,7 +201,11 @@ fn oracle(accesses: &[Access]) -> Races {
 fn found(outcome: &Outcome) -> Races {
     let has = |rule| outcome.findings.iter().any(|finding| finding.rule == rule);
     let words = |ranges: &[ByteRange]| {
-        ranges.iter().flat_map(|range| range.start / 4..range.end / 4).map(|word| u32::try_from(word).unwrap()).collect()
+        ranges
+            .iter()
+            .flat_map(|range| range.start / 4..range.end / 4)
+            .map(|word| u32::try_from(word).unwrap())
+            .collect()
     };
     let data = outcome.hazards.storage[0].get(&BufferId(2)).map_or_else(BTreeSet::new, |ranges| words(ranges));
     Races {

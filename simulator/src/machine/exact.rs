@@ -186,7 +186,9 @@ impl Exact {
     pub fn after(&mut self, dst: Reg, follow: Follow, registers: &Registers, mask: &Mask) {
         match follow {
             Follow::Clean if self.is_clean(dst) => {}
-            Follow::Clean => self.store(dst, registers, mask, |_, word| Value { exact: i64::from(word), origin: NOWHERE }),
+            Follow::Clean => {
+                self.store(dst, registers, mask, |_, word| Value { exact: i64::from(word), origin: NOWHERE })
+            }
             Follow::Fresh { signed } => self.fresh(dst, signed, registers, mask),
             Follow::Values(values) => self.store(dst, registers, mask, |lane, _| values[at(lane)]),
         }
@@ -198,8 +200,9 @@ impl Exact {
         if self.is_clean(dst) && !any_top_bit(registers, dst, mask) {
             return;
         }
-        self.store(dst, registers, mask, |_, word| {
-            Value { exact: if signed { sign_extended(word) } else { i64::from(word) }, origin: NOWHERE }
+        self.store(dst, registers, mask, |_, word| Value {
+            exact: if signed { sign_extended(word) } else { i64::from(word) },
+            origin: NOWHERE,
         });
     }
 

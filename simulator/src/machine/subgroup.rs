@@ -13,9 +13,7 @@ use super::registers::{CHUNK, Lanes, Mask, Registers};
 use super::{collective, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
 use crate::finding::{Action, Rule};
-use crate::ir::{
-    BarrierScope, BinaryOp, Builtin, Instr, Reg, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp,
-};
+use crate::ir::{BarrierScope, BinaryOp, Builtin, Instr, Reg, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp};
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
@@ -127,8 +125,7 @@ impl Subgroup {
         self.waiting.clear();
         self.meeting_point = u32::MAX;
         self.private.fill(0);
-        self.private_initialised =
-            (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
+        self.private_initialised = (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
         self.exact.reset();
         linked.program.zeroed.iter().for_each(|&reg| self.registers.fill(reg, 0));
         self.mask.set(self.live, true);

@@ -8,10 +8,10 @@ use gridproof_launch::{Arithmetic, Dispatch, Launch, Module, MultiplyAdd, Source
 use super::*;
 use crate::ir::{Instr, Rounding};
 use crate::link::link;
+use crate::machine::environment::Workgroup;
 use crate::memory::Storage;
 use crate::outcome::Config;
 use crate::recorder::Recorder;
-use crate::machine::environment::Workgroup;
 
 const LANES: u32 = 32;
 const DST: Reg = Reg(0);
@@ -30,16 +30,56 @@ const PROFILES: [Arithmetic; 4] = [
 
 /// Zeros, ones, denormals and their border, largest numbers, infinities, NaNs with payloads; integer borders.
 const SPECIAL: [u32; 28] = [
-    0, 0x8000_0000, 1, 0x8000_0001, 0x007f_ffff, 0x807f_ffff, 0x0080_0000, 0x8080_0000, 0x3f80_0000, 0xbf80_0000,
-    0x3f7f_ffff, 0x3f80_0001, 0x3f00_0000, 0x4b00_0000, 0x4b80_0001, 0x4f00_0000, 0x4f80_0000, 0xcf00_0000,
-    0x7f7f_ffff, 0xff7f_ffff, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0x7fff_ffff,
-    0xffff_ffff, 31,
+    0,
+    0x8000_0000,
+    1,
+    0x8000_0001,
+    0x007f_ffff,
+    0x807f_ffff,
+    0x0080_0000,
+    0x8080_0000,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x3f7f_ffff,
+    0x3f80_0001,
+    0x3f00_0000,
+    0x4b00_0000,
+    0x4b80_0001,
+    0x4f00_0000,
+    0x4f80_0000,
+    0xcf00_0000,
+    0x7f7f_ffff,
+    0xff7f_ffff,
+    0x7f80_0000,
+    0xff80_0000,
+    0x7fc0_0000,
+    0xffc0_0000,
+    0x7f80_0001,
+    0x7fff_ffff,
+    0xffff_ffff,
+    31,
 ];
 
 const BINARY: [BinaryOp; 19] = [
-    BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Rem, BinaryOp::Min, BinaryOp::Max,
-    BinaryOp::And, BinaryOp::Or, BinaryOp::Xor, BinaryOp::Shl, BinaryOp::Shr, BinaryOp::MulHigh, BinaryOp::Eq,
-    BinaryOp::Ne, BinaryOp::Lt, BinaryOp::Le, BinaryOp::Gt, BinaryOp::Ge,
+    BinaryOp::Add,
+    BinaryOp::Sub,
+    BinaryOp::Mul,
+    BinaryOp::Div,
+    BinaryOp::Rem,
+    BinaryOp::Min,
+    BinaryOp::Max,
+    BinaryOp::And,
+    BinaryOp::Or,
+    BinaryOp::Xor,
+    BinaryOp::Shl,
+    BinaryOp::Shr,
+    BinaryOp::MulHigh,
+    BinaryOp::Eq,
+    BinaryOp::Ne,
+    BinaryOp::Lt,
+    BinaryOp::Le,
+    BinaryOp::Gt,
+    BinaryOp::Ge,
 ];
 
 const LOGICAL: [BinaryOp; 5] = [BinaryOp::And, BinaryOp::Or, BinaryOp::Xor, BinaryOp::Eq, BinaryOp::Ne];
@@ -115,7 +155,10 @@ fn fill(subgroup: &mut Subgroup, words: &mut Words, ty: Scalar) {
 }
 
 fn all_words(subgroup: &Subgroup) -> Vec<u32> {
-    (0..ROWS).flat_map(|row| (0..LANES).map(move |lane| (row, lane))).map(|(row, lane)| subgroup.registers.word(Reg(row), lane)).collect()
+    (0..ROWS)
+        .flat_map(|row| (0..LANES).map(move |lane| (row, lane)))
+        .map(|(row, lane)| subgroup.registers.word(Reg(row), lane))
+        .collect()
 }
 
 /// Operands and both results of the first invocation whose results differ.
