@@ -1,6 +1,5 @@
 //! The command line as it was typed: the raw stage. What values mean together is decided in `resolve`.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -115,8 +114,8 @@ pub struct CheckFlags {
     /// Shape of a KERNEL, as n=8704,k=5120; `gridproof list` shows the keys
     #[arg(long, value_name = "KEY=VALUE,...")]
     pub shape: Option<String>,
-    /// Seed of the input data of a KERNEL
-    #[arg(long, value_name = "SEED")]
+    /// Seed of the input data; for a FILE, of random contents without a seed of their own
+    #[arg(long, value_name = "SEED", value_parser = values::whole_number)]
     pub data_seed: Option<u64>,
     /// How it is simulated.
     #[command(flatten)]
@@ -128,17 +127,17 @@ pub struct CheckFlags {
 #[command(next_help_heading = "Simulation")]
 pub struct SimulationFlags {
     /// Workgroups resident at the same time, for schedules
-    #[arg(long, value_name = "R")]
-    pub slots: Option<NonZeroU32>,
+    #[arg(long, value_name = "R", value_parser = values::slots)]
+    pub slots: Option<u32>,
     /// What to run besides the proof: any (no schedule), in-order, lockstep, or a schedule as `gp1;slots=2;0*,1*`;
     /// by default every assumption is tried
     #[arg(long, value_name = "SCHEDULE", overrides_with = "schedule", value_parser = values::schedule)]
     pub schedule: Option<values::ScheduleChoice>,
     /// How many in-order schedules are drawn
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole_number)]
     pub schedules: Option<u64>,
     /// Seed of the schedules drawn
-    #[arg(long)]
+    #[arg(long, value_parser = values::whole_number)]
     pub seed: Option<u64>,
     /// Do not search for the smallest launch that fails
     #[arg(long)]
@@ -155,7 +154,7 @@ pub struct SimulationFlags {
     /// Worker threads; 0 for one per core; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Invocation-instructions of the launch, as 500M or 2G
+    /// Invocation-instructions of the launch, as 500M or 2G, shared out to its workgroups; none gets less than 16M
     #[arg(long, value_name = "N", value_parser = values::instructions)]
     pub budget_instructions: Option<u64>,
     /// Memory for buffers and their shadows, as 512MiB or 8GiB
@@ -186,7 +185,7 @@ pub struct ConformFlags {
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
     /// Only one of several shares of the cells, as slice:1/4
-    #[arg(long, value_name = "slice:INDEX/COUNT")]
+    #[arg(long, value_name = "slice:INDEX/COUNT", value_parser = values::partition)]
     pub partition: Option<Partition>,
     /// Fail where no adapter can run the cells of wgpu legs, instead of skipping them
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use gridproof_conformance::check::{self, CheckOptions};
+use gridproof_kernels::catalogue;
 use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::{Budget, Config, Schedule};
 
@@ -64,7 +65,7 @@ pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
 pub fn options(flags: &SimulationFlags) -> CheckOptions {
     let usual = CheckOptions { search_threshold: true, ..CheckOptions::default() };
     CheckOptions {
-        slots: flags.slots.map_or(usual.slots, std::num::NonZeroU32::get),
+        slots: flags.slots.unwrap_or(usual.slots),
         schedule: flags.schedule.as_ref().and_then(rung),
         seed: flags.seed.unwrap_or(usual.seed),
         schedules: flags.schedules.unwrap_or(usual.schedules),
@@ -154,9 +155,8 @@ impl Check {
                 seed: self.options.data_seed,
             }),
             Target::Catalogue { kernel, variant, shape } => {
-                let variant = variant
-                    .clone()
-                    .with_context(|| format!("a schedule belongs to one variant: name it, as `{kernel}:VARIANT`"))?;
+                let first = || Some(catalogue::kernel(kernel)?.variants.first()?.name.to_owned());
+                let variant = variant.clone().or_else(first).unwrap_or_default();
                 let shape = pairs(shape)?;
                 Ok(Subject::Catalogue { kernel: kernel.clone(), variant, shape, seed: self.options.data_seed })
             }
@@ -166,7 +166,7 @@ impl Check {
     /// What a report says about how this was run.
     pub const fn settings(&self) -> Settings {
         let CheckOptions { slots, seed, config, .. } = self.options;
-        Settings { slots, seed, subgroup_size: config.subgroup_size }
+        Settings { slots, seed, subgroup_size: config.subgroup_size, detectors: config.detectors }
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use gridproof_conformance::check::CheckError;
+use gridproof_conformance::matrix::Partition;
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 use gridproof_simulator::{Detectors, Schedule};
 
@@ -81,6 +83,25 @@ fn switch<'a>(detectors: &'a mut Detectors, name: &str) -> Result<&'a mut bool, 
                 "no detector `{name}`: expected race, barrier, bounds, offset, uninitialised, alignment, all or none"
             ));
         }
+    })
+}
+
+/// From 0 to 2^64 - 1.
+pub fn whole_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number from 0 to 18446744073709551615".to_owned())
+}
+
+/// From 1 to 2^32 - 1.
+pub fn slots(text: &str) -> Result<u32, String> {
+    let slots = text.parse().ok().filter(|slots| *slots > 0);
+    slots.ok_or_else(|| "expected a whole number from 1 to 4294967295".to_owned())
+}
+
+/// `slice:1/4`.
+pub fn partition(text: &str) -> Result<Partition, String> {
+    text.parse().map_err(|error| match error {
+        CheckError::Option { limit, .. } => limit.to_owned(),
+        other => other.to_string(),
     })
 }
 

@@ -155,7 +155,7 @@ impl Page<'_> {
     fn facts(&self) -> Vec<(&'static str, String)> {
         let report = self.report;
         let mut facts = vec![("checked", checked(report))];
-        facts.extend(verdict::safe_under(report).map(|text| ("safe under", text)));
+        facts.extend(verdict::safe_under(report).map(|text| ("scheduler", text)));
         if self.brief() {
             return facts;
         }
@@ -170,6 +170,7 @@ impl Page<'_> {
         facts.extend(self.approximations().map(|text| ("devices", text)));
         facts.extend(verdict::exhausted(report).map(|text| ("ran out", text)));
         facts.push(("done", self.done()));
+        facts.push(("time", seconds(report.elapsed)));
         facts.push(("repeat", report.command.clone()));
         facts
     }
@@ -243,7 +244,7 @@ fn replay_facts(report: &ReplayReport, amount: Amount) -> Vec<(&'static str, Str
     }
     let differing = count(report.differing_bytes, "output byte");
     facts.push(("outputs", format!("{differing} differ from the race-free run, digest {:016x}", report.digest)));
-    facts.push(("done", format!("in {}", seconds(report.elapsed))));
+    facts.push(("time", seconds(report.elapsed)));
     facts
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gridproof_launch::Arithmetic;
 use gridproof_simulator::finding::{AccessSite, Rule};
 use gridproof_simulator::ir::SourceFile;
-use gridproof_simulator::{Approximation, Exhausted, Finding, Schedule, Stats, Unsupported};
+use gridproof_simulator::{Approximation, Detectors, Exhausted, Finding, Schedule, Stats, Unsupported};
 
 /// What was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Verdict {
     Faulty,
     /// Uses something the simulator does not model.
     Unsupported,
-    /// A budget ran out, or one run does not decide the launch.
+    /// A budget ran out, or one run does not decide the launch, or the race detector was off.
     Incomplete,
 }
 
@@ -150,11 +150,29 @@ pub struct Settings {
     pub seed: u64,
     /// Invocations per subgroup.
     pub subgroup_size: u32,
+    /// Which detectors watched.
+    pub detectors: Detectors,
+}
+
+impl Settings {
+    /// Detectors that were switched off, by the names of the command line.
+    pub fn detectors_off(&self) -> Vec<&'static str> {
+        let Detectors { race, barrier, bounds, offset, uninitialised, alignment } = self.detectors;
+        let all = [
+            (race, "race"),
+            (barrier, "barrier"),
+            (bounds, "bounds"),
+            (offset, "offset"),
+            (uninitialised, "uninitialised"),
+            (alignment, "alignment"),
+        ];
+        all.into_iter().filter(|(on, _)| !on).map(|(_, name)| name).collect()
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { slots: 512, seed: 0, subgroup_size: 32 }
+        Self { slots: 512, seed: 0, subgroup_size: 32, detectors: Detectors::ALL }
     }
 }
 
@@ -165,7 +183,7 @@ pub struct CheckReport {
     pub subject: Subject,
     /// Arithmetic profile.
     pub arithmetic: Arithmetic,
-    /// Slots, seed and subgroup size.
+    /// Slots, seed, subgroup size and detectors.
     pub settings: Settings,
     /// The verdict.
     pub verdict: Verdict,
@@ -221,7 +239,7 @@ pub struct Replay {
     pub subject: Subject,
     /// Arithmetic profile.
     pub arithmetic: Arithmetic,
-    /// Slots, seed and subgroup size.
+    /// Slots, seed, subgroup size and detectors.
     pub settings: Settings,
     /// The schedule to run; `None` where the finding needs none, so that proving the launch again shows it.
     pub schedule: Option<Schedule>,

@@ -83,6 +83,16 @@ impl Step {
         }
     }
 
+    /// Two units next to each other.
+    fn is_pair(&self) -> bool {
+        let next = |a: u32, b: u32| a.checked_add(1) == Some(b);
+        match (self.first.subgroup, self.last.subgroup) {
+            (None, _) => next(self.first.workgroup, self.last.workgroup),
+            (Some(first), Some(last)) => self.first.workgroup == self.last.workgroup && next(first, last),
+            _ => false,
+        }
+    }
+
     fn words(&self) -> String {
         let turns = match self.turns {
             None if self.first.subgroup.is_none() => "until it ends".to_owned(),
@@ -92,7 +102,7 @@ impl Step {
         let (from, to) = (unit(self.first), unit(self.last));
         if self.first == self.last {
             format!("{from} runs {turns}")
-        } else if self.first.workgroup.checked_add(1) == Some(self.last.workgroup) && self.first.subgroup.is_none() {
+        } else if self.is_pair() {
             format!("{from}, then {to}: each runs {turns}")
         } else {
             format!("{from} up to {to}, one after the other: each runs {turns}")
@@ -191,6 +201,13 @@ mod tests {
     fn workgroups_with_unequal_subgroups_are_not_joined() {
         let schedule: Schedule = "gp1;slots=1;0.0,1.0,1.1".parse().unwrap();
         assert_eq!(steps(&schedule, None).len(), 3);
+        check(
+            "gp1;slots=1;0.1*,0.2*",
+            &[
+                "workgroup 0 subgroup 1, then workgroup 0 subgroup 2: each runs until it ends or waits at a barrier",
+                REST,
+            ],
+        );
         check("gp1;slots=1;3.1*", &["workgroup 3 subgroup 1 runs until it ends or waits at a barrier", REST]);
     }
 

@@ -6,8 +6,8 @@ use gridproof_simulator::Exhausted;
 use gridproof_simulator::finding::Severity;
 use gridproof_simulator::ir::SourceFile;
 
-use crate::model::{Assumption, CheckReport, Rung, SafeUnder, Subject, Threshold, Verdict};
-use crate::text::{bytes, count, number, plain, seconds};
+use crate::model::{Assumption, CheckReport, Rung, Subject, Threshold, Verdict};
+use crate::text::{bytes, count, number, plain};
 
 /// What was checked, in one line: `kernel:variant n=4,k=512` or `file.wgsl entry main`.
 pub fn subject(subject: &Subject) -> String {
@@ -44,10 +44,15 @@ pub fn verdict(report: &CheckReport) -> String {
         Verdict::Unsupported => "the launch uses what the simulator does not model".to_owned(),
         Verdict::Incomplete => incomplete(report),
     };
-    match warnings(report) {
-        0 => format!("{word}: {why}"),
-        warnings => format!("{word}: {why}; {}", count(warnings, "warning")),
+    let mut text = format!("{word}: {why}");
+    if warnings(report) > 0 {
+        text += &format!("; {}", count(warnings(report), "warning"));
     }
+    let off = report.settings.detectors_off();
+    if !off.is_empty() && report.verdict != Verdict::Unsupported {
+        text += &format!("; switched off: {}", off.join(", "));
+    }
+    text
 }
 
 fn errors(report: &CheckReport) -> u64 {
@@ -73,6 +78,7 @@ fn found(report: &CheckReport) -> String {
 fn incomplete(report: &CheckReport) -> String {
     match &report.exhausted {
         Some(exhausted) => format!("the {} budget ran out before the launch was decided", exhausted.budget),
+        None if !report.settings.detectors.race => "nobody looked for races".to_owned(),
         None => {
             format!("nothing found in {}, but atomics steer this launch, so these do not decide it", explored(report))
         }
@@ -81,26 +87,30 @@ fn incomplete(report: &CheckReport) -> String {
 
 /// The weakest assumption under which the outputs are right, as a sentence. `None` where it was not asked.
 pub fn safe_under(report: &CheckReport) -> Option<String> {
-    report.safe_under.as_ref().map(|safe| match safe.assumption {
+    report.safe_under.map(|safe| match safe.assumption {
         Assumption::AnyOrder => "any order of workgroups".to_owned(),
-        Assumption::InOrderStart => format!("safe only if workgroups start in index order{}", on_slots(*safe, "on ")),
-        Assumption::LockstepWaves => format!("safe only in lock-step waves{}", on_slots(*safe, "of >= ")),
+        Assumption::InOrderStart => format!("safe only if workgroups start in index order{}", on_slots(report, "on ")),
+        Assumption::LockstepWaves => format!("safe only in lock-step waves{}", on_slots(report, "of >= ")),
         Assumption::None => format!("nothing that was tried: outputs are wrong {}", worst(&report.rungs)),
     })
 }
 
 /// The same in a few words, for a table.
 pub fn safe_under_short(report: &CheckReport) -> String {
-    match report.safe_under {
+    match report.safe_under.map(|safe| safe.assumption) {
         None if report.verdict == Verdict::RaceFree => "any order".to_owned(),
         None => "-".to_owned(),
-        Some(SafeUnder { assumption: Assumption::AnyOrder, .. }) => "any order".to_owned(),
-        Some(SafeUnder { assumption: Assumption::InOrderStart, slots }) => with_slots("in-order start", slots),
-        Some(SafeUnder { assumption: Assumption::LockstepWaves, slots }) => {
-            slots.map_or_else(|| "lock-step waves".to_owned(), |slots| format!("lock-step waves, {slots}+ slots"))
-        }
-        Some(SafeUnder { assumption: Assumption::None, .. }) => "none".to_owned(),
+        Some(Assumption::None) => "none".to_owned(),
+        Some(Assumption::LockstepWaves) => format!("lock-step waves{}", on_slots(report, ">= ")),
+        Some(kept) => assumption(kept, enough_slots(report)),
     }
+}
+
+/// The slots that are known to be enough: those it was tried with, or as many as there are workgroups, since
+/// further slots stay empty. Whether fewer do was not asked.
+fn enough_slots(report: &CheckReport) -> Option<u32> {
+    let workgroups = u32::try_from(report.stats.workgroups).ok().filter(|workgroups| *workgroups > 0);
+    report.safe_under?.slots.map(|slots| slots.min(workgroups.unwrap_or(slots)))
 }
 
 fn with_slots(words: &str, slots: Option<u32>) -> String {
@@ -110,8 +120,8 @@ fn with_slots(words: &str, slots: Option<u32>) -> String {
     }
 }
 
-fn on_slots(safe: SafeUnder, preposition: &str) -> String {
-    safe.slots.map(|slots| format!(" {preposition}{}", count(slots.into(), "slot"))).unwrap_or_default()
+fn on_slots(report: &CheckReport, preposition: &str) -> String {
+    enough_slots(report).map(|slots| format!(" {preposition}{}", count(slots.into(), "slot"))).unwrap_or_default()
 }
 
 fn worst(rungs: &[Rung]) -> String {
@@ -176,7 +186,7 @@ pub fn exhausted_words(exhausted: &Exhausted, files: &[SourceFile]) -> String {
     )
 }
 
-/// How much was done and how long it took.
+/// How much was done.
 pub fn stats(report: &CheckReport) -> String {
     let stats = &report.stats;
     let schedules = match report.schedules_explored {
@@ -184,11 +194,10 @@ pub fn stats(report: &CheckReport) -> String {
         explored => format!(", {} besides the proof", count(explored, "schedule")),
     };
     format!(
-        "{}, {}, {}{schedules}, in {}",
+        "{}, {}, {}{schedules}",
         count(stats.workgroups, "workgroup"),
         count(stats.invocations, "invocation"),
         count(stats.instructions, "instruction"),
-        seconds(report.elapsed)
     )
 }
 
@@ -197,7 +206,9 @@ pub fn replay_command(report: &CheckReport, schedule: &gridproof_simulator::Sche
     const LONGEST: usize = 400;
     let schedule = schedule.to_string();
     if schedule.len() <= LONGEST {
-        format!("{} --schedule '{schedule}'", report.command)
+        let choices = [" --schedule any", " --schedule in-order", " --schedule lockstep"];
+        let command = choices.iter().find_map(|choice| report.command.strip_suffix(choice));
+        format!("{} --schedule '{schedule}'", command.unwrap_or(&report.command))
     } else {
         format!("{} --output json=finding.json; gridproof replay finding.json", report.command)
     }

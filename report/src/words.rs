@@ -91,7 +91,6 @@ fn status_word(finding: &Finding) -> &'static str {
     match finding {
         Finding { declared: Some(_), .. } => "declared ",
         Finding { benign: true, .. } => "benign ",
-        Finding { output_visible: Some(false), .. } => "output-invisible ",
         _ => "",
     }
 }
@@ -101,7 +100,7 @@ fn out_of_bounds(finding: &Finding) -> String {
     let (noun, name) = (noun(site), name(site));
     match &finding.detail {
         Detail::Bounds { limit: BoundsLimit::Array { index, elements } } => {
-            format!("{noun} of index {index} in {name}, which has {}", count(*elements, "element"))
+            format!("{noun} of index {index} in {name}, which has {elements} elements")
         }
         Detail::Bounds { limit: BoundsLimit::Unmapped { address } } => {
             format!("{noun} at address {address:#x}, where no buffer lies")
@@ -189,8 +188,8 @@ fn detail(finding: &Finding) -> Option<String> {
     match &finding.detail {
         Detail::Bounds { limit: BoundsLimit::Binding { length } } => {
             let end = site.byte_offset.saturating_add(site.bytes.into());
-            let range = format!("bytes {} to {}", number(site.byte_offset), number(end.saturating_sub(1)));
-            Some(format!("the access touches {range}, but {} has {}", name(site), count(*length, "byte")))
+            let range = format!("bytes {} to {}", site.byte_offset, end.saturating_sub(1));
+            Some(format!("the access touches {range}, but {} has {length} bytes", name(site)))
         }
         Detail::Wrapped { exact, computed, .. } => {
             Some(format!("exact arithmetic gives {}, the kernel computed {}", number(*exact), number(*computed)))
@@ -250,7 +249,7 @@ fn status(finding: &Finding) -> Option<String> {
     }
     match finding.output_visible {
         Some(true) => Some("outputs differ between the orders of the two accesses".to_owned()),
-        Some(false) => Some("no output differs between the orders that were tried".to_owned()),
+        Some(false) => Some("output-invisible in the orders of the two accesses that were tried".to_owned()),
         None => None,
     }
 }

@@ -29,7 +29,11 @@ pub fn address_registers(program: &Program) -> Vec<bool> {
             mark(&mut reaches, *index);
         }
     }
-    while program.code.iter().fold(false, |changed, instr| step_back(&mut reaches, instr) || changed) {}
+    let mut changed = true;
+    while changed {
+        changed = false;
+        program.code.iter().for_each(|instr| changed |= step_back(&mut reaches, instr));
+    }
     reaches
 }
 
@@ -49,7 +53,9 @@ fn step_back(reaches: &mut [bool], instr: &Instr) -> bool {
     if !reaches.get(at(dst.0)).copied().unwrap_or(false) {
         return false;
     }
-    sources_that_keep_meaning(instr).into_iter().flatten().fold(false, |changed, reg| mark(reaches, reg) || changed)
+    let mut changed = false;
+    sources_that_keep_meaning(instr).into_iter().flatten().for_each(|reg| changed |= mark(reaches, reg));
+    changed
 }
 
 /// The operands whose exact value decides the exact value of the result.
@@ -152,7 +158,11 @@ struct Taint {
 impl Taint {
     fn of(program: &Program) -> Self {
         let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
-        while program.code.iter().fold(false, |changed, instr| taint.step(program, instr) || changed) {}
+        let mut changed = true;
+        while changed {
+            changed = false;
+            program.code.iter().for_each(|instr| changed |= taint.step(program, instr));
+        }
         taint
     }
 
@@ -161,7 +171,9 @@ impl Taint {
     }
 
     fn set(&mut self, reg: Reg, count: u32) -> bool {
-        (0..count).fold(false, |changed, i| mark(&mut self.rows, Reg(reg.0 + i)) || changed)
+        let mut changed = false;
+        (0..count).for_each(|i| changed |= mark(&mut self.rows, Reg(reg.0 + i)));
+        changed
     }
 
     fn place(&self, base: Base) -> usize {

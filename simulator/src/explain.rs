@@ -11,7 +11,7 @@ use gridproof_launch::{BufferId, ByteRange, Launch};
 
 use crate::cast::{at, at64, wide};
 use crate::drive::{Parts, Resident, run_to_end};
-use crate::finding::{AccessSite, Action, Detail, Finding, Rule, Severity, Unordered};
+use crate::finding::{AccessSite, Action, BoundsLimit, Detail, Finding, Rule, Severity, Unordered};
 use crate::ir::{Pc, Space, Span, Variable};
 use crate::link::Linked;
 use crate::machine::environment::{Trace, TraceEntry, Watch};
@@ -42,6 +42,9 @@ pub struct Evidence {
     pub stats: Stats,
     /// The budget that ran out.
     pub exhausted: Option<Exhausted>,
+    /// The workgroups ran over shared memory, so that values were not compared (`disagree` and `changed` are
+    /// empty) and one workgroup alone does not do again what it did.
+    pub shared: bool,
 }
 
 type Ranges = Vec<ByteRange>;
@@ -54,13 +57,13 @@ pub fn findings(
     evidence: Evidence,
 ) -> (Vec<Finding>, BTreeMap<BufferId, Ranges>, Ranges) {
     let words = Words { launch, linked };
-    let mut tracer = Tracer { linked, start };
+    let tracer = Tracer { linked, start, shared: evidence.shared };
     let mut findings: Vec<Finding> = evidence.recorder.faults.iter().map(|(key, fault)| words.fault(key.0, fault)).collect();
     let cross = cross_flags(&evidence);
     for (&buffer, flags) in &cross {
-        findings.extend(cross_findings(&words, &mut tracer, &evidence, buffer, flags));
+        findings.extend(cross_findings(&words, &tracer, &evidence, buffer, flags));
     }
-    findings.extend(local_findings(&words, &mut tracer, &evidence));
+    findings.extend(local_findings(&words, &tracer, &evidence));
     findings.sort_by_key(|finding| {
         let second = finding.second.as_ref().map(|site| (site.pc, site.workgroup));
         (finding.rule, finding.first.buffer.clone(), finding.first.pc, second)
@@ -137,7 +140,7 @@ fn runs_of(words: &Words<'_>, evidence: &Evidence, buffer: usize, flags: &Flags)
         let bytes = || (granule * size)..((granule + 1) * size);
         let same = bytes().all(|byte| !is_marked(&evidence.disagree, buffer, byte));
         let unchanged = bytes().all(|byte| !is_marked(&evidence.changed, buffer, byte));
-        let benign = same && (only_writers || unchanged);
+        let benign = !evidence.shared && same && (only_writers || unchanged);
         let declared = words.declared(buffer, ByteRange::new(granule * size, (granule + 1) * size));
         let run = Run { first: granule, length: 1, candidates, benign, declared };
         match runs.last_mut() {
@@ -150,7 +153,7 @@ fn runs_of(words: &Words<'_>, evidence: &Evidence, buffer: usize, flags: &Flags)
 
 fn cross_findings(
     words: &Words<'_>,
-    tracer: &mut Tracer<'_>,
+    tracer: &Tracer<'_>,
     evidence: &Evidence,
     buffer: usize,
     flags: &Flags,
@@ -161,8 +164,7 @@ fn cross_findings(
     let mut watch = Watch { storage: vec![Vec::new(); words.linked.granule_shifts.len()], workgroup: Vec::new() };
     watch.storage[buffer] = chosen.iter().map(|run| run.first * granule..(run.first + 1) * granule).collect();
     let workgroups: BTreeSet<u32> = chosen.iter().flat_map(|run| run.candidates.iter().copied()).collect();
-    let logs: BTreeMap<u32, Vec<TraceEntry>> =
-        workgroups.into_iter().map(|workgroup| (workgroup, tracer.trace(workgroup, &watch))).collect();
+    let logs = tracer.logs(workgroups, &watch);
     let mut pairs: BTreeMap<(u32, u32, Option<usize>), Finding> = BTreeMap::new();
     for run in &runs {
         let Some(shown) = chosen.iter().find(|chosen| chosen.is_like(run)) else { continue };
@@ -203,23 +205,20 @@ fn cross_findings(
     pairs.into_values().map(judge).collect()
 }
 
-fn local_findings(words: &Words<'_>, tracer: &mut Tracer<'_>, evidence: &Evidence) -> Vec<Finding> {
+fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -> Vec<Finding> {
     let linked = words.linked;
     let mut pairs: BTreeMap<(Option<usize>, u32, u32, Option<usize>), Finding> = BTreeMap::new();
     for (&(buffer, later), hint) in &evidence.recorder.races {
         let shift = buffer.map_or(linked.workgroup_granule_shift, |buffer| linked.granule_shifts[buffer]);
-        let mut by_workgroup: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-        for &(workgroup, granule) in &hint.places {
-            by_workgroup.entry(workgroup).or_default().push(granule);
+        let granules: BTreeSet<u64> = hint.places.iter().map(|(_, granule)| *granule).collect();
+        let ranges: Vec<_> = granules.iter().map(|granule| granule << shift..(granule + 1) << shift).collect();
+        let mut watch = Watch { storage: vec![Vec::new(); linked.granule_shifts.len()], workgroup: Vec::new() };
+        match buffer {
+            Some(buffer) => watch.storage[buffer] = ranges,
+            None => watch.workgroup = ranges,
         }
-        for (workgroup, granules) in by_workgroup {
-            let ranges: Vec<_> = granules.iter().map(|granule| granule << shift..(granule + 1) << shift).collect();
-            let mut watch = Watch { storage: vec![Vec::new(); linked.granule_shifts.len()], workgroup: Vec::new() };
-            match buffer {
-                Some(buffer) => watch.storage[buffer] = ranges,
-                None => watch.workgroup = ranges,
-            }
-            let log = tracer.trace(workgroup, &watch);
+        let workgroups = hint.places.iter().map(|(workgroup, _)| *workgroup).collect();
+        for (workgroup, log) in tracer.logs(workgroups, &watch) {
             for (first, second) in unordered_pairs(&log, later) {
                 let bytes = ByteRange::new(second.offset, second.offset + u64::from(second.bytes));
                 let declared = buffer.and_then(|buffer| words.declared(buffer, bytes));
@@ -236,7 +235,7 @@ fn local_findings(words: &Words<'_>, tracer: &mut Tracer<'_>, evidence: &Evidenc
                     detail: Detail::Unordered { why: why_unordered(first, second) },
                     schedule: None,
                 });
-                finding.benign &= same_write(first, second);
+                finding.benign &= !hint.differs && same_write(first, second);
             }
         }
     }
@@ -297,10 +296,25 @@ fn unordered_pairs(log: &[TraceEntry], later: u32) -> Vec<(&TraceEntry, &TraceEn
 struct Tracer<'a> {
     linked: &'a Linked,
     start: &'a [Image],
+    shared: bool,
 }
 
 impl Tracer<'_> {
-    fn trace(&mut self, workgroup: u32, watch: &Watch) -> Vec<TraceEntry> {
+    /// What each of these workgroups did to the watched bytes. Those that ran over shared memory all run again.
+    fn logs(&self, workgroups: BTreeSet<u32>, watch: &Watch) -> BTreeMap<u32, Vec<TraceEntry>> {
+        if !self.shared {
+            return workgroups.into_iter().map(|workgroup| (workgroup, self.trace(workgroup, watch))).collect();
+        }
+        let mut logs: BTreeMap<u32, Vec<TraceEntry>> = BTreeMap::new();
+        for entry in crate::run::trace_shared(self.linked, self.start.to_vec(), watch) {
+            if workgroups.contains(&entry.workgroup) {
+                logs.entry(entry.workgroup).or_default().push(entry);
+            }
+        }
+        logs
+    }
+
+    fn trace(&self, workgroup: u32, watch: &Watch) -> Vec<TraceEntry> {
         let mut images = self.start.to_vec();
         images.truncate(self.linked.granule_shifts.len());
         let mut storage = Storage::isolated(images);
@@ -371,6 +385,22 @@ impl Words<'_> {
         bound.map_or_else(String::new, |position| self.linked.program.bindings[position].name.clone())
     }
 
+    /// Name, offset and element for an access whose index missed its array: those of the variable it was meant
+    /// for, and not of the neighbour that it would have hit.
+    fn name_of_array(&self, raw: &RawSite) -> Option<(String, i128, Option<i128>)> {
+        let program = &self.linked.program;
+        let variables = match raw.space {
+            Space::Workgroup => &program.workgroup_variables,
+            Space::Private => &program.private_variables,
+            Space::Storage | Space::Uniform => return None,
+        };
+        let crate::ir::Instr::Access(id) = program.code.get(at(raw.pc))? else { return None };
+        let base = i128::from(program.accesses.get(at(id.0))?.address.displacement);
+        let meant = variables.iter().find(|variable| holds(variable, base))?;
+        let offset = raw.offset - i128::from(meant.offset);
+        Some((meant.name.clone(), offset, Some(offset.div_euclid(i128::from(step(meant, raw.bytes))))))
+    }
+
     /// One access of the machine as a site.
     pub fn site(&self, raw: &RawSite) -> AccessSite {
         let span = self.span(raw.pc);
@@ -436,10 +466,16 @@ impl Words<'_> {
                 Detail::Divergence { waiting: *waiting, elsewhere: *elsewhere }
             }
         };
+        let mut first = self.site(&fault.site);
+        if matches!(fault.detail, FaultDetail::Bounds(BoundsLimit::Array { .. }))
+            && let Some((buffer, byte_offset, element)) = self.name_of_array(&fault.site)
+        {
+            first = AccessSite { buffer, byte_offset, element, ..first };
+        }
         Finding {
             rule,
             severity: Severity::Error,
-            first: self.site(&fault.site),
+            first,
             second,
             benign: false,
             declared: None,
@@ -472,16 +508,21 @@ fn judge(mut finding: Finding) -> Finding {
     finding
 }
 
+fn holds(variable: &Variable, offset: i128) -> bool {
+    let start = i128::from(variable.offset);
+    (start..start + i128::from(variable.length)).contains(&offset)
+}
+
+/// Bytes per element of a variable, where an access has `bytes`.
+fn step(variable: &Variable, bytes: u32) -> u32 {
+    if variable.stride == 0 { bytes.max(1) } else { variable.stride }
+}
+
 fn variable(variables: &[Variable], otherwise: &str, offset: i128, bytes: u32) -> (String, i128, Option<i128>) {
-    let inside = |variable: &&Variable| {
-        let start = i128::from(variable.offset);
-        (start..start + i128::from(variable.length)).contains(&offset)
-    };
-    match variables.iter().find(inside) {
+    match variables.iter().find(|variable| holds(variable, offset)) {
         Some(variable) => {
             let offset = offset - i128::from(variable.offset);
-            let stride = if variable.stride == 0 { bytes } else { variable.stride };
-            (variable.name.clone(), offset, Some(offset / i128::from(stride.max(1))))
+            (variable.name.clone(), offset, Some(offset / i128::from(step(variable, bytes))))
         }
         None => (otherwise.to_owned(), offset, None),
     }

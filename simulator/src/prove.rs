@@ -92,7 +92,14 @@ impl<'a> Session<'a> {
         self.note_program(&linked);
         let shared = analysis::has_storage_atomics(&linked.program);
         let start = self.images.clone();
-        let evidence = if shared { run::prove_shared(&linked, &mut self.images) } else { self.isolated(&linked, None) };
+        let fits = held(&linked, &start) <= self.config.budget.memory;
+        let evidence = if !fits {
+            out_of_memory(&linked)
+        } else if shared {
+            run::prove_shared(&linked, &mut self.images)
+        } else {
+            self.isolated(&linked, None)
+        };
         let races_inside = !evidence.recorder.workgroup_flags.is_empty() || !evidence.recorder.storage_flags.is_empty();
         self.note_evidence(&linked, &start, evidence);
         if races_inside && !shared && self.outcome.exhausted.is_none() {
@@ -156,7 +163,8 @@ impl<'a> Session<'a> {
         let mut workers: Vec<Worker> = std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| Worker::run(linked, images.clone(), &queue, in_step))).collect();
             let mut all = vec![Worker::run(linked, images.clone(), &queue, in_step)];
-            all.extend(others.into_iter().filter_map(|other| other.join().ok()));
+            let panicked = |cause| std::panic::resume_unwind(cause);
+            all.extend(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)));
             all
         });
         let mut merged = workers.swap_remove(0);
@@ -209,6 +217,8 @@ struct Worker {
     written: BTreeMap<(usize, u64), Written>,
     stats: Stats,
     exhausted: Vec<(u32, &'static str, Span)>,
+    /// Bytes of the buffers and of one resident workgroup at the dispatch's start.
+    held: u64,
 }
 
 impl Worker {
@@ -219,6 +229,7 @@ impl Worker {
             written: BTreeMap::new(),
             stats: Stats::default(),
             exhausted: Vec::new(),
+            held: held(linked, &images),
         };
         let mut storage = Storage::isolated(images);
         let mut resident = Resident::new(linked);
@@ -244,7 +255,7 @@ impl Worker {
                     Some(_) => run_in_step(&mut resident, &mut parts, &mut intervals),
                 };
                 worker.end_workgroup(linked, index, end, &resident, &mut storage);
-                if matches!(end, End::Exhausted("time", _)) || Instant::now() > linked.deadline {
+                if matches!(end, End::Exhausted("time", _)) || worker.over_memory(linked, index) {
                     queue.stop.store(true, Ordering::Relaxed);
                 }
             }
@@ -264,6 +275,22 @@ impl Worker {
         for (buffer, page, own) in storage.take_writes() {
             self.absorb(buffer, page, own, |_| true);
         }
+    }
+
+    /// Whether what it holds outgrew the memory budget.
+    fn over_memory(&mut self, linked: &Linked, index: u32) -> bool {
+        let over = self.footprint() > linked.config.budget.memory;
+        if over {
+            self.exhausted.push((index, "memory", Span::default()));
+        }
+        over
+    }
+
+    /// Bytes of the buffers, of what was written to them, and of their shadows. Merged workers hold no less than
+    /// each of them, so that the outcome does not depend on their number.
+    fn footprint(&self) -> u64 {
+        let shadows: u64 = self.shadows.iter().map(BufferShadow::footprint).sum();
+        self.held + wide(self.written.len() * (PAGE + 3 * PAGE / 8)) + shadows
     }
 
     /// Adds written bytes; where both wrote a byte, `newer` decides by its offset in the page.
@@ -301,11 +328,7 @@ impl Worker {
                 mine.disagree.iter_mut().zip(disagree.iter()).for_each(|(mine, theirs)| *mine |= theirs);
             }
         }
-        for (mine, theirs) in self.shadows.iter_mut().zip(other.shadows) {
-            for (page, cross) in theirs.cross.into_pages() {
-                mine.cross.find_or_insert(page, Default::default).merge(cross);
-            }
-        }
+        self.shadows.iter_mut().zip(other.shadows).for_each(|(mine, theirs)| mine.merge(theirs));
         self.recorder.merge(other.recorder);
         self.stats.instructions += other.stats.instructions;
         self.stats.invocations += other.stats.invocations;
@@ -314,7 +337,13 @@ impl Worker {
         self.exhausted.extend(other.exhausted);
     }
 
+    /// What a dispatch leaves behind. One that outgrew the memory budget leaves nothing: how far each worker came
+    /// depends on their number.
     fn into_evidence(self, linked: &Linked, images: &mut [Image]) -> Evidence {
+        let gave_up = self.exhausted.iter().any(|(_, budget, _)| *budget == "memory");
+        if gave_up || self.footprint() > linked.config.budget.memory {
+            return out_of_memory(linked);
+        }
         let mut disagree = BTreeMap::new();
         let mut changed = BTreeMap::new();
         for ((buffer, page), written) in self.written {
@@ -324,9 +353,29 @@ impl Worker {
             disagree.insert((buffer, page), written.disagree);
             changed.insert((buffer, page), written.page.changed);
         }
+        let done = self.stats.workgroups - wide(self.exhausted.len());
         let first = self.exhausted.into_iter().min_by_key(|(workgroup, ..)| *workgroup);
-        let exhausted = first.map(|(_, budget, span)| exhausted(linked, budget, span, self.stats.workgroups));
-        Evidence { recorder: self.recorder, shadows: self.shadows, disagree, changed, stats: self.stats, exhausted }
+        let exhausted = first.map(|(_, budget, span)| exhausted(linked, budget, span, done));
+        let (recorder, shadows, stats) = (self.recorder, self.shadows, self.stats);
+        Evidence { recorder, shadows, disagree, changed, stats, exhausted, shared: false }
+    }
+}
+
+/// Bytes of buffers and of one resident workgroup.
+fn held(linked: &Linked, images: &[Image]) -> u64 {
+    images.iter().map(Image::footprint).sum::<u64>() + Resident::footprint(linked)
+}
+
+fn out_of_memory(linked: &Linked) -> Evidence {
+    let exhausted = exhausted(linked, "memory", Span::default(), 0);
+    Evidence {
+        recorder: Recorder::default(),
+        shadows: Vec::new(),
+        disagree: BTreeMap::new(),
+        changed: BTreeMap::new(),
+        stats: Stats::default(),
+        exhausted: Some(exhausted),
+        shared: false,
     }
 }
 
@@ -337,7 +386,8 @@ pub(crate) fn exhausted(linked: &Linked, budget: &'static str, at: Span, workgro
         "memory" => linked.config.budget.memory,
         _ => u64::try_from(linked.config.budget.time.as_millis()).unwrap_or(u64::MAX),
     };
-    Exhausted { budget, limit, workgroups_done, workgroups: u64::from(linked.workgroups()), at: Some(at) }
+    let at = (budget == "instructions").then_some(at);
+    Exhausted { budget, limit, workgroups_done, workgroups: u64::from(linked.workgroups()), at }
 }
 
 /// One shadow per image, or none where races are not watched for.

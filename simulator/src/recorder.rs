@@ -62,6 +62,8 @@ pub struct RaceHint {
     pub places: Vec<(u32, u64)>,
     /// Granules that showed it, over all workgroups.
     pub count: u64,
+    /// Not all of them were writes of the value that was there already.
+    pub differs: bool,
 }
 
 /// Key of a [`RaceHint`]: buffer (`None` for workgroup memory) and program counter of the later access.
@@ -95,14 +97,15 @@ impl Recorder {
             });
     }
 
-    /// Notes a race inside a workgroup.
-    pub fn race(&mut self, buffer: Option<usize>, granule: u64, pc: u32, workgroup: u32) {
+    /// Notes a race inside a workgroup; `differs` unless the later access is a write that changes nothing.
+    pub fn race(&mut self, buffer: Option<usize>, granule: u64, pc: u32, workgroup: u32, differs: bool) {
         match buffer {
             Some(buffer) => self.storage_flags.entry(buffer).or_default().set(granule),
             None => self.workgroup_flags.set(granule),
         }
         let hint = self.races.entry((buffer, pc)).or_default();
         hint.count += 1;
+        hint.differs |= differs;
         insert_place(&mut hint.places, (workgroup, granule));
     }
 
@@ -126,6 +129,7 @@ impl Recorder {
         for (key, hint) in other.races {
             let mine = self.races.entry(key).or_default();
             mine.count += hint.count;
+            mine.differs |= hint.differs;
             hint.places.into_iter().for_each(|place| insert_place(&mut mine.places, place));
         }
         for (buffer, flags) in other.storage_flags {

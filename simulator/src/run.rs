@@ -13,7 +13,7 @@ use crate::drive::{End, FUEL, Meeting, Parts, Resident, meet, over_budget};
 use crate::explain::Evidence;
 use crate::ir::Span;
 use crate::link::Linked;
-use crate::machine::environment::Watch;
+use crate::machine::environment::{Trace, TraceEntry, Watch};
 use crate::machine::subgroup::Event;
 use crate::memory::shadow::BufferShadow;
 use crate::memory::{Image, Storage};
@@ -46,6 +46,12 @@ pub fn run_until(
 ) -> Result<(Outcome, Option<(u32, u64)>), SimulateError> {
     if policy.slots() == 0 {
         return Err(SimulateError::Config { name: "slots", value: "0".to_owned(), limit: "must be at least 1" });
+    }
+    if let Policy::Replay(schedule) = policy
+        && schedule.dispatches.len() > launch.dispatches.len()
+    {
+        let message = format!("the launch has {} dispatches", launch.dispatches.len());
+        return Err(SimulateError::Schedule { dispatch: launch.dispatches.len(), turn: 0, message });
     }
     let quiet = Config { detectors: Detectors::NONE, ..*config };
     let mut session = Session::new(launch, &quiet)?;
@@ -103,15 +109,21 @@ pub fn prove_shared(linked: &Linked, images: &mut Vec<Image>) -> Evidence {
         recorder: crowd.recorder,
         shadows: crowd.shadows,
         disagree: BTreeMap::new(),
-        changed: all_changed(linked),
+        changed: BTreeMap::new(),
         stats: crowd.stats,
         exhausted: crowd.exhausted,
+        shared: true,
     }
 }
 
-/// Over shared memory nobody compares values: no race counts as benign.
-fn all_changed(_linked: &Linked) -> crate::explain::ByteMap {
-    BTreeMap::new()
+/// Does again what [`prove_shared`] did, with a log on the watched bytes.
+pub fn trace_shared(linked: &Linked, images: Vec<Image>, watch: &Watch) -> Vec<TraceEntry> {
+    let policy = Policy::Bounded { slots: FAIR_SLOTS, seed: 0 };
+    let mut crowd = Crowd::new(linked, images, &policy, None);
+    crowd.trace = Some(Trace { watch: watch.clone(), entries: Vec::new() });
+    let result = crowd.run(&mut Fair::default(), None);
+    debug_assert!(result.is_ok(), "the fair scheduler accepts everything");
+    crowd.trace.map_or_else(Vec::new, |trace| trace.entries)
 }
 
 /// The first that is ready; one that runs long goes to the back.
@@ -155,8 +167,10 @@ struct Crowd<'a> {
     intervals: u32,
     stats: Stats,
     spent: u64,
+    ended: u64,
     exhausted: Option<crate::outcome::Exhausted>,
     settled: Option<Settled<'a>>,
+    trace: Option<Trace>,
 }
 
 /// Output bytes whose first difference from a proof settles that the outputs differ.
@@ -215,8 +229,10 @@ impl<'a> Crowd<'a> {
             intervals: 1,
             stats: Stats::default(),
             spent: 0,
+            ended: 0,
             exhausted: None,
             settled: None,
+            trace: None,
         };
         if slots > room {
             crowd.exhausted = Some(exhausted(linked, "memory", Span::default(), 0));
@@ -242,7 +258,7 @@ impl<'a> Crowd<'a> {
             self.turn(chosen);
         }
         self.stats.peak_memory = self.storage.footprint() + u64::from(self.slots) * Resident::footprint(self.linked);
-        Ok(())
+        if self.members.is_empty() && self.exhausted.is_none() { choose.end() } else { Ok(()) }
     }
 
     fn fill_slots(&mut self) {
@@ -289,7 +305,7 @@ impl<'a> Crowd<'a> {
             shadows: &mut self.shadows,
             recorder: &mut self.recorder,
             watch: self.watch,
-            trace: None,
+            trace: self.trace.as_mut(),
         };
         let mut env = parts.environment(&mut member.resident.workgroup);
         let event = loop {
@@ -297,7 +313,7 @@ impl<'a> Crowd<'a> {
             let over = over_budget(self.linked, subgroup, subgroup.instructions);
             match (event, over) {
                 (_, Some(End::Exhausted(budget, span))) => {
-                    self.exhausted = Some(exhausted(self.linked, budget, span, self.stats.workgroups));
+                    self.exhausted = Some(exhausted(self.linked, budget, span, self.ended));
                     break event;
                 }
                 (Event::Paused, _) if self.watch.is_some() => {}
@@ -325,12 +341,13 @@ impl<'a> Crowd<'a> {
             shadows: &mut self.shadows,
             recorder: &mut self.recorder,
             watch: self.watch,
-            trace: None,
+            trace: self.trace.as_mut(),
         };
         match meet(&mut member.resident, &mut parts, &mut self.intervals) {
             Meeting::Passed => self.make_ready(position),
             Meeting::Ended | Meeting::Diverged => {
                 let mut member = self.members.remove(position);
+                self.ended += 1;
                 if let Some(settled) = &mut self.settled {
                     let written = std::mem::take(&mut member.resident.workgroup.written);
                     settled.look(member.resident.workgroup.index, &written.unwrap_or_default(), &self.storage);
@@ -343,7 +360,6 @@ impl<'a> Crowd<'a> {
 
     /// Nobody is ready although workgroups are resident: cannot happen, as `settle` runs at once; do not hang.
     fn nobody_is_ready(&mut self) {
-        let left = wide(self.members.len());
-        self.exhausted = Some(exhausted(self.linked, "instructions", Span::default(), left));
+        self.exhausted = Some(exhausted(self.linked, "instructions", Span::default(), self.ended));
     }
 }

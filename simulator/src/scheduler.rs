@@ -58,6 +58,14 @@ pub trait Scheduler {
     /// # Errors
     /// What is wrong with a schedule that does not fit the launch.
     fn next(&mut self, ready: &[Ready]) -> Result<usize, String>;
+
+    /// All have ended.
+    ///
+    /// # Errors
+    /// What is left of a schedule that does not fit the launch.
+    fn end(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The scheduler of a policy for one dispatch.
@@ -161,6 +169,13 @@ impl Scheduler for Replay {
             self.taken = 0;
         }
         Ok(0)
+    }
+
+    fn end(&self) -> Result<(), String> {
+        let begun = |turns: &Turns| self.taken > 0 && turns.count.is_none_or(|count| self.taken >= count);
+        let left = self.turns.get(self.position).is_some_and(|turns| !begun(turns));
+        let more = left || self.turns.len() > self.position + 1;
+        if more { Err("turns are left although everyone has ended".to_owned()) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line that repeats a check: everything that is not a default, and nothing else.
 
-use gridproof_report::model::Subject;
+use gridproof_report::model::{Settings, Subject};
+use gridproof_simulator::Detectors;
 
 use super::options::{CheckOptions, ScheduleChoice};
 use crate::family::shape_text;
@@ -28,6 +29,7 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
     add(options.schedules != usual.schedules, "--schedules", options.schedules.to_string());
     add(config.arithmetic != usual_config.arithmetic, "--arithmetic", config.arithmetic.to_string());
     add(config.subgroup_size != usual_config.subgroup_size, "--subgroup-size", config.subgroup_size.to_string());
+    add(config.detectors != usual_config.detectors, "--detectors", detectors(config.detectors));
     if let Some(choice) = options.schedule {
         let word = match choice {
             ScheduleChoice::Any => "any",
@@ -37,6 +39,13 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
         add(true, "--schedule", word.to_owned());
     }
     words
+}
+
+/// Detectors as `--detectors` takes them: all but those that are off.
+fn detectors(detectors: Detectors) -> String {
+    let settings = Settings { detectors, ..Settings::default() };
+    let off: Vec<String> = settings.detectors_off().iter().map(|name| format!("-{name}")).collect();
+    format!("all,{}", off.join(","))
 }
 
 /// A path as a shell takes it.

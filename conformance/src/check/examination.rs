@@ -33,7 +33,11 @@ pub(crate) struct Examination<'a> {
 pub(crate) fn examine<'a>(launch: &'a Launch, config: &Config) -> Result<Examined<'a>, SimulateError> {
     match prove(launch, config) {
         Ok(proof) => {
-            let verdict = verdict(&proof);
+            let verdict = match verdict(&proof) {
+                // Nobody looked: silence proves nothing.
+                Verdict::RaceFree if !config.detectors.race => Verdict::Incomplete,
+                verdict => verdict,
+            };
             Ok(Examined::Proved(Box::new(Examination { launch, config: *config, proof, verdict, explored: 0 })))
         }
         Err(SimulateError::Unsupported(unsupported)) => Ok(Examined::Unsupported(unsupported)),

@@ -64,7 +64,12 @@ impl Asked<'_> {
         CheckReport {
             subject,
             arithmetic: config.arithmetic,
-            settings: Settings { slots: options.slots, seed: options.seed, subgroup_size: config.subgroup_size },
+            settings: Settings {
+                slots: options.slots,
+                seed: options.seed,
+                subgroup_size: config.subgroup_size,
+                detectors: config.detectors,
+            },
             verdict,
             safe_under: None,
             rungs: Vec::new(),

@@ -2,8 +2,8 @@
 //! panic, and every error names the key.
 
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
-use gridproof_simulator::Schedule;
 use gridproof_simulator::finding::Rule;
+use gridproof_simulator::{Detectors, Schedule};
 use serde_json::{Map, Value};
 
 use super::VERSION;
@@ -226,6 +226,8 @@ impl<'a> Node<'a> {
             slots: slots.small_number()?,
             seed: self.key("seed")?.number()?,
             subgroup_size: self.key("subgroup_size")?.small_number()?,
+            // Which detectors watch a replay is its caller's choice.
+            detectors: Detectors::ALL,
         };
         if settings.slots == 0 {
             return Err(slots.wrong("at least one slot is needed"));

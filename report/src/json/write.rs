@@ -77,6 +77,7 @@ fn check_value(report: &CheckReport) -> Value {
         "subgroup_size": report.settings.subgroup_size,
         "slots": report.settings.slots,
         "seed": report.settings.seed,
+        "detectors_off": report.settings.detectors_off(),
         "verdict": report.verdict.word(),
         "safe_under": report.safe_under.map(safe_under),
         "findings": report.findings.iter().map(|found| finding(report, found)).collect::<Vec<_>>(),

@@ -60,6 +60,16 @@ fn wrong_under_every_assumption() {
 }
 
 #[test]
+fn slots_beyond_the_number_of_workgroups_are_not_asked_for() {
+    let mut report = made::racy();
+    report.stats.workgroups = 256;
+    let text = render(&report, &Options::default());
+    assert!(text.contains("safe only in lock-step waves of >= 256 slots"), "{text}");
+    report.stats.workgroups = 8704;
+    assert!(render(&report, &Options::default()).contains("safe only in lock-step waves of >= 512 slots"));
+}
+
+#[test]
 fn two_accesses_of_one_instruction_share_a_label() {
     let mut finding = made::cross_workgroup_race();
     let second = finding.second.as_mut().unwrap();

@@ -119,8 +119,8 @@ impl Subgroup {
             let limit32 = u32::try_from(limit).unwrap_or(u32::MAX);
             let mut any = [0; CHUNK];
             for (row, keep) in self.registers.row(check.index).iter().zip(self.mask.words()) {
-                for lane in 0..CHUNK {
-                    any[lane] |= if row.0[lane] >= limit32 { keep.0[lane] } else { 0 };
+                for (lane, any) in any.iter_mut().enumerate() {
+                    *any |= if row.0[lane] >= limit32 { keep.0[lane] } else { 0 };
                 }
             }
             if any.iter().fold(0, |all, word| all | word) != 0 {
@@ -489,7 +489,7 @@ impl Subgroup {
         }
         match place.space {
             Space::Storage if place.contested => self.shadow_storage(env, access, place, lanes, pattern, size),
-            Space::Workgroup => self.shadow_workgroup(env, access, lanes, pattern, size),
+            Space::Workgroup => self.shadow_workgroup(env, access, place, lanes, pattern, size),
             _ => {}
         }
     }
@@ -503,6 +503,7 @@ impl Subgroup {
         &mut self,
         env: &mut Environment<'_>,
         access: &Access,
+        place: &Place,
         lanes: u128,
         pattern: Pattern,
         size: u64,
@@ -523,7 +524,8 @@ impl Subgroup {
             for granule in granules_of(at64(self.addresses[at(lane)]), at64(size), shift) {
                 let invocation = self.first_invocation + lane;
                 if env.workgroup.shadow.touch(class, granule, granules, invocation, &stamp) {
-                    env.recorder.race(None, wide(granule), self.pc(), env.workgroup.index);
+                    let differs = self.differs(env, access, place, lanes, lane);
+                    env.recorder.race(None, wide(granule), self.pc(), env.workgroup.index, differs);
                 }
             }
         }
@@ -539,7 +541,7 @@ impl Subgroup {
         pattern: Pattern,
         size: u64,
     ) {
-        let shadow = &mut env.shadows[place.buffer];
+        let shadow = &env.shadows[place.buffer];
         let (shift, granules) = (shadow.granule_shift, shadow.granules());
         let stamp = self.stamp(env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
         let (class, workgroup) = (class_of(access), env.workgroup.index);
@@ -549,7 +551,7 @@ impl Subgroup {
             let (page, inside) = page_of(place.start + first);
             let total = at64(size * u64::from(count));
             if inside + total <= crate::memory::PAGE {
-                let (local, cross) = shadow.page(page);
+                let (local, cross) = env.shadows[place.buffer].page(page);
                 let range = granules_of(inside, total, shift);
                 cross.touch(cross_class(access, class), range.clone(), granules, workgroup);
                 if !local.touch_range(class, range, granules, self.first_invocation, per_shift, &stamp) {
@@ -562,16 +564,39 @@ impl Subgroup {
             let end = offset + size;
             while offset < end {
                 let (page, inside) = page_of(offset);
-                let (local, cross) = shadow.page(page);
+                let (local, cross) = env.shadows[place.buffer].page(page);
                 let granule = inside >> shift;
                 cross.touch(cross_class(access, class), granule..granule + 1, granules, workgroup);
                 if local.touch(class, granule, granules, self.first_invocation + lane, &stamp) {
                     let global = page * wide(granules) + wide(granule);
-                    env.recorder.race(Some(place.buffer), global, self.pc(), workgroup);
+                    let differs = self.differs(env, access, place, lanes, lane);
+                    env.recorder.race(Some(place.buffer), global, self.pc(), workgroup, differs);
                 }
                 offset = ((offset >> shift) + 1) << shift;
             }
         }
+    }
+
+    /// Whether a racing access is anything but a plain write of the value that memory holds, or that an earlier
+    /// invocation of the same instruction is about to give it.
+    #[inline(never)]
+    fn differs(&mut self, env: &Environment<'_>, access: &Access, place: &Place, lanes: u128, lane: u32) -> bool {
+        if class_of(access) != Class::Write {
+            return true;
+        }
+        let address = self.addresses[at(lane)];
+        let mut mine = Vec::new();
+        gather(&self.registers, access, lane, &mut mine);
+        let before = Lanes(lanes & ((1_u128 << lane) - 1)).filter(|&other| {
+            self.addresses[at(other)].abs_diff(address) < wide(mine.len())
+        });
+        if let Some(other) = before.last() {
+            let mut theirs = Vec::new();
+            gather(&self.registers, access, other, &mut theirs);
+            return self.addresses[at(other)] != address || theirs != mine;
+        }
+        self.fetch(env, place, address, mine.len());
+        self.scratch != mine
     }
 
     #[inline(always)]
@@ -804,6 +829,7 @@ impl Subgroup {
                         bytes: low(bytes),
                         class: class_of(access),
                         action: action_of(access),
+                        workgroup: env.workgroup.index,
                         invocation: self.first_invocation + lane,
                         subgroup: self.id,
                         pc: self.pc(),

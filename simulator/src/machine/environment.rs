@@ -92,6 +92,8 @@ pub struct TraceEntry {
     pub class: Class,
     /// What it did.
     pub action: Action,
+    /// Linear workgroup.
+    pub workgroup: u32,
     /// Linear invocation.
     pub invocation: u32,
     /// Subgroup.

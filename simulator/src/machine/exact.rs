@@ -42,11 +42,15 @@ struct Row {
     open: bool,
 }
 
+/// Rows to use again.
+#[expect(clippy::vec_box, reason = "they move to and from the slots of `Exact::rows`, which are boxed")]
+type Spare = Vec<Box<Row>>;
+
 /// Exact values of one subgroup.
 #[derive(Clone, Debug)]
 pub struct Exact {
     rows: Vec<Option<Box<Row>>>,
-    spare: Vec<Box<Row>>,
+    spare: Spare,
     lanes: usize,
 }
 
@@ -153,16 +157,16 @@ impl Exact {
             Instr::Binary { op, ty, a, b, .. } => {
                 let (x, y) = (operand(a), operand(b));
                 let origin = x.origin.min(y.origin);
-                let best = settle(combine(op, x.exact, y.exact), ty, origin, pc);
+                let exact = combine(op, x.exact, y.exact);
                 let may_reopen = matches!(op, BinaryOp::Add | BinaryOp::Sub) && (open(a) || open(b));
-                if may_reopen && best.origin != NOWHERE {
+                if may_reopen && !is_representable(exact) {
                     let read = |reg, value: Value| if open(reg) { value.exact & 0xffff_ffff } else { value.exact };
-                    let again = settle(combine(op, read(a, x), read(b, y)), ty, origin, pc);
-                    if again.origin == NOWHERE {
-                        return again;
+                    let again = combine(op, read(a, x), read(b, y));
+                    if is_representable(again) {
+                        return settle(again, ty, origin, pc);
                     }
                 }
-                best
+                settle(exact, ty, origin, pc)
             }
             Instr::Ternary { op: TernaryOp::MultiplyAdd, ty, a, b, c, .. } => {
                 let (x, y, z) = (operand(a), operand(b), operand(c));
@@ -205,9 +209,11 @@ impl Exact {
         let mut row = self.rows[at(dst.0)].take().unwrap_or_else(|| self.blank(dst, registers));
         row.open = false;
         for lane in mask.lanes() {
-            let Value { exact, origin } = value(lane, registers.word(dst, lane));
+            let word = registers.word(dst, lane);
+            let Value { exact, origin } = value(lane, word);
+            let agrees = exact == i64::from(word) || exact == sign_extended(word);
             row.values[at(lane)] = exact;
-            row.origins[at(lane)] = origin;
+            row.origins[at(lane)] = if agrees { NOWHERE } else { origin };
         }
         let everyone = if mask.whole { mask.bits } else { u128::MAX };
         let clean = (0..narrow(self.lanes)).filter(|lane| everyone >> lane & 1 == 1).all(|lane| {
@@ -320,6 +326,10 @@ fn settle(exact: i128, ty: Scalar, origin: u32, pc: u32) -> Value {
         let exact = if ty.is_signed() { sign_extended(word) } else { i64::from(word) };
         return Value { exact, origin: NOWHERE };
     };
-    let representable = (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(&fits);
-    Value { exact: fits, origin: if representable { NOWHERE } else { origin.min(pc) } }
+    Value { exact: fits, origin: if is_representable(exact) { origin } else { origin.min(pc) } }
+}
+
+/// Whether 32 bits can hold it, read one way or the other.
+fn is_representable(exact: i128) -> bool {
+    (i128::from(i32::MIN)..=i128::from(u32::MAX)).contains(&exact)
 }

@@ -186,7 +186,7 @@ impl Local {
         }
         let base = stamp.base();
         for (position, tag) in own.iter_mut().enumerate() {
-            *tag = base | u64::from(first) + (wide(position) >> per_shift);
+            *tag = base | (u64::from(first) + (wide(position) >> per_shift));
         }
         false
     }
@@ -203,10 +203,13 @@ fn any_from_interval(tags: &[Tag], interval: u64, first: u32, per_shift: u32) ->
     any != 0
 }
 
+/// Smallest and largest workgroup per granule.
+type Extremes = (Box<[u32]>, Box<[u32]>);
+
 /// Smallest and largest workgroup per granule and class.
 #[derive(Debug, Default)]
 pub struct Cross {
-    sets: [Option<(Box<[u32]>, Box<[u32]>)>; 4],
+    sets: [Option<Extremes>; 4],
 }
 
 /// No workgroup yet.
@@ -278,6 +281,7 @@ pub struct BufferShadow {
     pub granule_shift: u32,
     local: PageTable<Local>,
     local_pages: usize,
+    cross_pages: usize,
     /// Cross-workgroup sets by page.
     pub cross: PageTable<Cross>,
 }
@@ -288,7 +292,7 @@ const KEPT_PAGES: usize = 4096;
 impl BufferShadow {
     /// No access yet.
     pub fn new(granule_shift: u32) -> Self {
-        Self { granule_shift, local: PageTable::default(), local_pages: 0, cross: PageTable::default() }
+        Self { granule_shift, local: PageTable::default(), local_pages: 0, cross_pages: 0, cross: PageTable::default() }
     }
 
     /// Granules per page.
@@ -305,7 +309,29 @@ impl BufferShadow {
             *pages += 1;
             Local::default()
         });
-        (local, self.cross.find_or_insert(page, Cross::default))
+        let pages = &mut self.cross_pages;
+        let cross = self.cross.find_or_insert(page, || {
+            *pages += 1;
+            Cross::default()
+        });
+        (local, cross)
+    }
+
+    /// Takes over what another worker saw across workgroups.
+    pub fn merge(&mut self, other: Self) {
+        for (page, theirs) in other.cross.into_pages() {
+            let pages = &mut self.cross_pages;
+            let mine = self.cross.find_or_insert(page, || {
+                *pages += 1;
+                Cross::default()
+            });
+            mine.merge(theirs);
+        }
+    }
+
+    /// Bytes its cross-workgroup sets may hold.
+    pub fn footprint(&self) -> u64 {
+        wide(self.cross_pages * self.granules() * 4 * 8)
     }
 
     /// A workgroup ended: its tags mean nothing any more.

@@ -1,0 +1,12 @@
+// A loop around a barrier that never ends.
+//# [budget]
+//# instructions = 1000
+//# [buffers.out]
+//# length = 1
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    while true {
+        workgroupBarrier();
+    }
+}

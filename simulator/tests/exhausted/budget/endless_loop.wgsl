@@ -1,0 +1,14 @@
+// A loop that never ends runs out of instructions, at its line.
+//# [budget]
+//# instructions = 1000
+//# [buffers.out]
+//# length = 64
+//# output = true
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    var i = 0u;
+    while i < 10u {
+        out[lid] = i;
+    }
+}

@@ -1,0 +1,13 @@
+// Invocations past the end return before the barrier.
+//# grid = [2, 1, 1]
+//# [buffers.out]
+//# length = 100
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+var<workgroup> tile: array<u32, 64>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    if gid.x >= 100u { return; }
+    tile[lid] = lid;
+    workgroupBarrier(); //~ GP0003
+    out[gid.x] = tile[lid];
+}

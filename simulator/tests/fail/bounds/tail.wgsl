@@ -1,0 +1,9 @@
+// The last workgroup is not cut to the length.
+//# grid = [2, 1, 1]
+//# [buffers.out]
+//# length = 100
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    out[gid.x] = gid.x; //~ GP0004
+}

@@ -1,0 +1,9 @@
+// Only the first and the last of many workgroups meet, far into the buffer.
+//# grid = [40, 1, 1]
+//# [buffers.out]
+//# length = 40000
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(1)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    out[(wg.x % 39u) * 1000u] = wg.x; //~ GP0001
+}

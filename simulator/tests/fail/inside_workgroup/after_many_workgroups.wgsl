@@ -1,0 +1,12 @@
+// Only one workgroup of many races.
+//# grid = [20, 1, 1]
+//# [buffers.out]
+//# length = 1280
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+var<workgroup> tile: array<u32, 64>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    tile[lid] = lid; //~ GP0002
+    if wg.x != 17u { workgroupBarrier(); }
+    out[gid.x] = tile[63u - lid]; //~ GP0002
+}

@@ -1,0 +1,10 @@
+// A flag that all set to one value, and read without a barrier.
+//# [buffers.out]
+//# length = 64
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+var<workgroup> flag: u32;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    flag = 1u; //~ GP0002
+    out[lid] = flag; //~ GP0002
+}

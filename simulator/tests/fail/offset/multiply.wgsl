@@ -1,0 +1,13 @@
+// A u32 product that wraps and lands inside.
+//# [buffers.out]
+//# length = 64
+//# [buffers.input]
+//# length = 1
+//# init = [1073741824]
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage> input: array<u32>;
+@compute @workgroup_size(4)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    let row = input[0] + lid;
+    out[row * 4u] = lid; //~ GP0005
+}

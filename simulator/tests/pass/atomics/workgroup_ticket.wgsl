@@ -1,0 +1,9 @@
+// A ticket inside a workgroup.
+//# [buffers.out]
+//# length = 64
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+var<workgroup> next: atomic<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    out[atomicAdd(&next, 1u)] = 1u;
+}

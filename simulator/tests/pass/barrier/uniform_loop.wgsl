@@ -1,0 +1,15 @@
+// A loop with one trip count for all.
+//# [buffers.out]
+//# length = 64
+//# [buffers.input]
+//# length = 1
+//# init = [5]
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage> input: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    for (var i = 0u; i < input[0]; i++) {
+        workgroupBarrier();
+    }
+    out[lid] = lid;
+}

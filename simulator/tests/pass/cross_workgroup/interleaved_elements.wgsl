@@ -1,0 +1,9 @@
+// Neighbouring words belong to different workgroups.
+//# grid = [4, 1, 1]
+//# [buffers.out]
+//# length = 64
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(16)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    out[lid * 4u + wg.x] = lid;
+}

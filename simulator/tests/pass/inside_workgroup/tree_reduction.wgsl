@@ -1,0 +1,16 @@
+// A tree reduction with a barrier at each level.
+//# grid = [3, 1, 1]
+//# [buffers.out]
+//# length = 3
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+var<workgroup> tile: array<u32, 64>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) wg: vec3<u32>, @builtin(global_invocation_id) gid: vec3<u32>) {
+    tile[lid] = lid;
+    workgroupBarrier();
+    for (var half = 32u; half > 0u; half >>= 1u) {
+        if lid < half { tile[lid] += tile[lid + half]; }
+        workgroupBarrier();
+    }
+    if lid == 0u { out[wg.x] = tile[0]; }
+}
