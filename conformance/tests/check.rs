@@ -71,6 +71,26 @@ fn small_launches_get_their_verdicts() {
 }
 
 #[test]
+fn glsl_and_spirv_come_through_the_same_door() {
+    let glsl = checked("map.comp", "map_slots.toml", &options());
+    assert_eq!(glsl.verdict, Verdict::RaceFree);
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("map.spv");
+    std::fs::write(&module, spirv(&std::fs::read_to_string(kernels().join("map.wgsl")).unwrap())).unwrap();
+    let spirv = check_file(&module, &kernels().join("map_slots.toml"), &options()).unwrap();
+    assert_eq!((spirv.verdict, spirv.stats.invocations), (Verdict::RaceFree, 128));
+}
+
+/// WGSL as SPIR-V bytes.
+fn spirv(text: &str) -> Vec<u8> {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    let module = naga::front::wgsl::parse_str(text).unwrap();
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).unwrap();
+    let words = naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None).unwrap();
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[test]
 fn a_race_that_no_output_shows_says_so() {
     let hidden = checked("scratch.wgsl", "scratch.toml", &options());
     assert_eq!(hidden.findings[0].output_visible, Some(false));
