@@ -284,11 +284,8 @@ impl<'a> Crowd<'a> {
         let resident = &self.members[position].resident;
         let workgroup = resident.workgroup.index;
         let start = self.ready.partition_point(|ready| ready.workgroup < workgroup);
-        let fresh = resident.subgroups.iter().map(|subgroup| Ready {
-            workgroup,
-            subgroup: subgroup.id,
-            clock: subgroup.clock,
-        });
+        let fresh =
+            resident.subgroups.iter().map(|subgroup| Ready { workgroup, subgroup: subgroup.id, clock: subgroup.clock });
         self.ready.splice(start..start, fresh);
         self.members[position].ready = resident.subgroups.len();
     }
