@@ -13,7 +13,7 @@
 //! A value that is loaded, comes from a remainder, a float, a bit count, a bit field or another invocation is taken
 //! as given. So is a result whose exact value leaves 64 bits: no address space has such an offset, which is what
 //! tells a multi-round hash from an offset. A constant of 2^31 or more that is added or subtracted may be meant
-//! as a negative number; the reading under which nothing wraps is taken.
+//! as a negative number; the reading under which nothing wraps is taken. Every other operation reads it by its type.
 //!
 //! # What it does not see
 //!
@@ -154,10 +154,12 @@ impl Exact {
                 settle(exact, ty, a.origin, pc)
             }
             Instr::Binary { op, ty, a, b, .. } => {
-                let (x, y) = (operand(a), operand(b));
+                let sums = matches!(op, BinaryOp::Add | BinaryOp::Sub);
+                let by_type = |reg| if sums { operand(reg) } else { typed(operand(reg), open(reg), ty) };
+                let (x, y) = (by_type(a), by_type(b));
                 let origin = x.origin.min(y.origin);
                 let exact = combine(op, x.exact, y.exact);
-                let may_reopen = matches!(op, BinaryOp::Add | BinaryOp::Sub) && (open(a) || open(b));
+                let may_reopen = sums && (open(a) || open(b));
                 if may_reopen && !is_representable(exact) {
                     let read = |reg, value: Value| if open(reg) { value.exact & 0xffff_ffff } else { value.exact };
                     let again = combine(op, read(a, x), read(b, y));
@@ -168,7 +170,7 @@ impl Exact {
                 settle(exact, ty, origin, pc)
             }
             Instr::Ternary { op: TernaryOp::MultiplyAdd, ty, a, b, c, .. } => {
-                let (x, y, z) = (operand(a), operand(b), operand(c));
+                let (x, y, z) = (typed(operand(a), open(a), ty), typed(operand(b), open(b), ty), operand(c));
                 let exact = i128::from(x.exact) * i128::from(y.exact) + i128::from(z.exact);
                 settle(exact, ty, x.origin.min(y.origin).min(z.origin), pc)
             }
@@ -319,6 +321,11 @@ fn combine(op: BinaryOp, a: i64, b: i64) -> i128 {
         BinaryOp::Shl => x << (b & 31),
         _ => x >> (b & 31),
     }
+}
+
+/// A constant whose sign is open, read as its type says.
+fn typed(value: Value, open: bool, ty: Scalar) -> Value {
+    if open && !ty.is_signed() { Value { exact: value.exact & 0xffff_ffff, ..value } } else { value }
 }
 
 /// An exact result and whether it fits the 32 bits it is kept in. Beyond 64 bits it starts anew.
