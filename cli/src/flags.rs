@@ -142,6 +142,9 @@ pub struct SimulationFlags {
     /// Do not search for the smallest launch that fails
     #[arg(long)]
     pub no_threshold: bool,
+    /// Run failing schedules of a catalogue kernel to their end, and print how far outputs are from the f64 oracle
+    #[arg(long)]
+    pub output_errors: bool,
     /// How a multiply-add rounds: fused or separate; `,flush` added flushes denormals
     #[arg(long, value_name = "PROFILE", value_parser = values::arithmetic)]
     pub arithmetic: Option<Arithmetic>,

@@ -70,6 +70,7 @@ pub fn options(flags: &SimulationFlags) -> CheckOptions {
         seed: flags.seed.unwrap_or(usual.seed),
         schedules: flags.schedules.unwrap_or(usual.schedules),
         search_threshold: !flags.no_threshold,
+        output_errors: flags.output_errors,
         config: config(flags),
         ..usual
     }

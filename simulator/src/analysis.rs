@@ -257,6 +257,7 @@ fn written_rows(instr: &Instr) -> u32 {
 
 /// The smallest element any access makes to the memory that `matches`, as a power of two of bytes; 2 where none does.
 pub fn granule_shift(program: &Program, matches: impl Fn(&Access) -> bool) -> u32 {
-    let smallest = program.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();
+    let smallest =
+        program.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();
     smallest.unwrap_or(4).clamp(1, 4).trailing_zeros()
 }

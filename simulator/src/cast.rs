@@ -49,7 +49,12 @@ pub const fn low16(value: u32) -> u16 {
 
 /// A float as an unsigned integer: towards zero, saturating, NaN to 0.
 #[inline(always)]
-#[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturation is the meaning")]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturation is the meaning"
+)]
 pub const fn f32_to_u32(value: f32) -> u32 {
     value as u32
 }

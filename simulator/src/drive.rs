@@ -185,9 +185,8 @@ pub fn meet(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -
     let Some(&(_, first)) = waiting.first() else { return Meeting::Ended };
     let strict = env.linked.program.strict_barriers;
     let everyone: u32 = waiting.iter().map(|(_, waiting)| waiting.lanes.count_ones()).sum();
-    let together = waiting.iter().all(|(_, other)| {
-        other.scope == BarrierScope::Workgroup && (!strict || other.pc == first.pc)
-    });
+    let together =
+        waiting.iter().all(|(_, other)| other.scope == BarrierScope::Workgroup && (!strict || other.pc == first.pc));
     if !together || (strict && everyone != env.linked.invocations) {
         if env.linked.config.detectors.barrier {
             report_divergence(resident, env, &waiting);

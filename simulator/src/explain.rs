@@ -58,7 +58,8 @@ pub fn findings(
 ) -> (Vec<Finding>, BTreeMap<BufferId, Ranges>, Ranges) {
     let words = Words { launch, linked };
     let tracer = Tracer { linked, start, shared: evidence.shared };
-    let mut findings: Vec<Finding> = evidence.recorder.faults.iter().map(|(key, fault)| words.fault(key.0, fault)).collect();
+    let mut findings: Vec<Finding> =
+        evidence.recorder.faults.iter().map(|(key, fault)| words.fault(key.0, fault)).collect();
     let cross = cross_flags(&evidence);
     for (&buffer, flags) in &cross {
         findings.extend(cross_findings(&words, &tracer, &evidence, buffer, flags));
@@ -132,9 +133,9 @@ fn runs_of(words: &Words<'_>, evidence: &Evidence, buffer: usize, flags: &Flags)
         let inside = at64(granule % per_page);
         let candidates = cross.candidates(inside);
         let only_writers = [Class::Read, Class::AtomicRead].iter().all(|&class| {
-            cross.extremes(class, inside).is_none_or(|(a, b)| {
-                a == b && cross.extremes(Class::Write, inside) == Some((a, a))
-            })
+            cross
+                .extremes(class, inside)
+                .is_none_or(|(a, b)| a == b && cross.extremes(Class::Write, inside) == Some((a, a)))
         });
         let size = 1_u64 << shadow.granule_shift;
         let bytes = || (granule * size)..((granule + 1) * size);
@@ -169,13 +170,16 @@ fn cross_findings(
     for run in &runs {
         let Some(shown) = chosen.iter().find(|chosen| chosen.is_like(run)) else { continue };
         let bytes = shown.first * granule..(shown.first + 1) * granule;
-        let touches = |entry: &&TraceEntry| entry.offset < bytes.end && bytes.start < entry.offset + u64::from(entry.bytes);
+        let touches =
+            |entry: &&TraceEntry| entry.offset < bytes.end && bytes.start < entry.offset + u64::from(entry.bytes);
         let mut seen = BTreeSet::new();
         for &writer in &shown.candidates {
             for &other in shown.candidates.iter().filter(|&&other| other != writer) {
                 let (Some(mine), Some(theirs)) = (logs.get(&writer), logs.get(&other)) else { continue };
                 for first in mine.iter().filter(touches).filter(|entry| entry.action.is_write()) {
-                    for second in theirs.iter().filter(touches).filter(|entry| first.class.conflicts().contains(&entry.class)) {
+                    for second in
+                        theirs.iter().filter(touches).filter(|entry| first.class.conflicts().contains(&entry.class))
+                    {
                         let both_write = second.action.is_write();
                         if both_write && (first.pc, writer) > (second.pc, other) {
                             continue;
@@ -375,7 +379,9 @@ impl Words<'_> {
                 None => (self.scalar_name(id), offset, None),
             },
             (Space::Storage | Space::Uniform, None) => ("unmapped memory".to_owned(), offset, None),
-            (Space::Workgroup, _) => variable(&self.linked.program.workgroup_variables, "workgroup memory", offset, bytes),
+            (Space::Workgroup, _) => {
+                variable(&self.linked.program.workgroup_variables, "workgroup memory", offset, bytes)
+            }
             (Space::Private, _) => variable(&self.linked.program.private_variables, "private memory", offset, bytes),
         }
     }
@@ -527,4 +533,3 @@ fn variable(variables: &[Variable], otherwise: &str, offset: i128, bytes: u32) -
         None => (otherwise.to_owned(), offset, None),
     }
 }
-

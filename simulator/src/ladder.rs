@@ -57,7 +57,14 @@ pub fn try_all(
     name: Policy,
     policies: impl Iterator<Item = Policy>,
 ) -> Result<Rung, SimulateError> {
-    let mut rung = Rung { policy: name, schedules: 0, failing: None, differing_bytes: 0, failing_policy: None, failing_workgroup: None };
+    let mut rung = Rung {
+        policy: name,
+        schedules: 0,
+        failing: None,
+        differing_bytes: 0,
+        failing_policy: None,
+        failing_workgroup: None,
+    };
     for policy in policies {
         let (outcome, settled) = crate::run::run_until(launch, config, &policy, &proof.hazards, Some(proof))?;
         rung.schedules += 1;

@@ -112,13 +112,13 @@ pub fn link(
     deadline: Instant,
 ) -> Result<Linked, SimulateError> {
     let dispatch = &launch.dispatches[position];
-    let refuse = |message: String| SimulateError::Interface { dispatch: position, entry: program.entry.clone(), message };
+    let refuse =
+        |message: String| SimulateError::Interface { dispatch: position, entry: program.entry.clone(), message };
     refuse_unknown_arguments(dispatch, &program).map_err(refuse)?;
     let mut bindings = Vec::new();
     for binding in &program.bindings {
-        let argument = argument_for(dispatch, binding).ok_or_else(|| {
-            refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding)))
-        })?;
+        let argument = argument_for(dispatch, binding)
+            .ok_or_else(|| refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding))))?;
         let (buffer, range) = place(argument, binding, images);
         if range.length() < binding.minimum_length {
             return Err(refuse(format!(
@@ -128,7 +128,13 @@ pub fn link(
                 range.length()
             )));
         }
-        bindings.push(Bound { buffer, start: range.start, length: range.length(), contested: false, space: binding.space });
+        bindings.push(Bound {
+            buffer,
+            start: range.start,
+            length: range.length(),
+            contested: false,
+            space: binding.space,
+        });
     }
     mark_contested(&program, &mut bindings);
     let invocations = workgroup_invocations(&program).map_err(refuse)?;
@@ -138,7 +144,9 @@ pub fn link(
     let workgroups = dispatch.workgroups().unwrap_or(u64::MAX).max(1);
     let workgroup_bytes = program.workgroup_bytes.saturating_add(dispatch.dynamic_workgroup_bytes);
     if workgroup_bytes > LARGEST_WORKGROUP_MEMORY {
-        return Err(refuse(format!("{workgroup_bytes} bytes of workgroup memory: the limit is {LARGEST_WORKGROUP_MEMORY}")));
+        return Err(refuse(format!(
+            "{workgroup_bytes} bytes of workgroup memory: the limit is {LARGEST_WORKGROUP_MEMORY}"
+        )));
     }
     Ok(Linked {
         dispatch: narrow(position),
@@ -235,7 +243,8 @@ fn storage_granule(program: &Program, bindings: &[Bound], image: usize) -> u32 {
         Base::Absolute => true,
         _ => false,
     });
-    let aligned = bindings.iter().filter(|bound| bound.buffer == image).all(|bound| bound.start.trailing_zeros() >= shift);
+    let aligned =
+        bindings.iter().filter(|bound| bound.buffer == image).all(|bound| bound.start.trailing_zeros() >= shift);
     if aligned { shift } else { 0 }
 }
 

@@ -166,7 +166,7 @@ pub struct Exhausted {
     pub workgroups_done: u64,
     /// Workgroups of the launch.
     pub workgroups: u64,
-    /// Where an invocation was when it ran out (not for time).
+    /// Where an invocation was when it ran out of instructions; `None` for memory and time.
     pub at: Option<Span>,
 }
 

@@ -161,7 +161,8 @@ impl<'a> Session<'a> {
         let queue = Queue { next: AtomicU32::new(0), stop: AtomicBool::new(false), total: linked.workgroups() };
         let images = &self.images;
         let mut workers: Vec<Worker> = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| Worker::run(linked, images.clone(), &queue, in_step))).collect();
+            let others: Vec<_> =
+                (1..threads).map(|_| scope.spawn(|| Worker::run(linked, images.clone(), &queue, in_step))).collect();
             let mut all = vec![Worker::run(linked, images.clone(), &queue, in_step)];
             let panicked = |cause| std::panic::resume_unwind(cause);
             all.extend(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)));
@@ -409,9 +410,11 @@ fn last_writer(shadow: &BufferShadow, page: u64, byte: usize) -> Option<u32> {
 }
 
 fn bits(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    words.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(|(i, &word)| {
-        (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i * 64 + bit)
-    })
+    words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| **word != 0)
+        .flat_map(|(i, &word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i * 64 + bit))
 }
 
 fn bit_runs(words: &[u64]) -> Vec<std::ops::Range<usize>> {

@@ -88,13 +88,10 @@ pub struct Recorder {
 impl Recorder {
     /// Notes a fault; only the first site is kept. Workgroups come in ascending order in one worker.
     pub fn fault(&mut self, rule: Rule, kind: u8, site: impl FnOnce() -> (RawSite, FaultDetail), pc: u32) {
-        self.faults
-            .entry((rule, pc, kind))
-            .and_modify(|fault| fault.count += 1)
-            .or_insert_with(|| {
-                let (site, detail) = site();
-                Fault { site, detail, count: 1 }
-            });
+        self.faults.entry((rule, pc, kind)).and_modify(|fault| fault.count += 1).or_insert_with(|| {
+            let (site, detail) = site();
+            Fault { site, detail, count: 1 }
+        });
     }
 
     /// Notes a race inside a workgroup; `differs` unless the later access is a write that changes nothing.

@@ -66,7 +66,8 @@ pub fn run_until(
         session.outcome.schedule.dispatches.push(Vec::new());
         let watch = watch(hazards, position, linked.granule_shifts.len());
         let mut crowd = Crowd::new(&linked, std::mem::take(&mut session.images), policy, Some(&watch));
-        crowd.settled = proof.filter(|_| position + 1 == launch.dispatches.len()).map(|proof| Settled::new(launch, proof, &watch));
+        crowd.settled =
+            proof.filter(|_| position + 1 == launch.dispatches.len()).map(|proof| Settled::new(launch, proof, &watch));
         let mut choose = scheduler(policy, position);
         let result = crowd.run(choose.as_mut(), Some(&mut session.outcome.schedule));
         session.outcome.exhausted = crowd.exhausted.clone();
@@ -195,7 +196,8 @@ impl<'a> Settled<'a> {
         let mut wrong = std::collections::BTreeSet::new();
         for &(buffer, start, length) in written {
             let Some(Some(image)) = self.outputs.get(buffer) else { continue };
-            let racy = self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
+            let racy =
+                self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
             let (mut now, mut then) = (vec![0; at(length)], vec![0; at(length)]);
             storage.read(buffer, start, &mut now);
             image.read(start, &mut then);
@@ -241,7 +243,7 @@ impl<'a> Crowd<'a> {
     }
 
     fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
-        while self.exhausted.is_none() && !self.settled.as_ref().is_some_and(|settled| settled.differs.is_some()) {
+        while self.exhausted.is_none() && self.settled.as_ref().is_none_or(|settled| settled.differs.is_none()) {
             self.fill_slots();
             if self.members.is_empty() {
                 break;
@@ -282,11 +284,8 @@ impl<'a> Crowd<'a> {
         let resident = &self.members[position].resident;
         let workgroup = resident.workgroup.index;
         let start = self.ready.partition_point(|ready| ready.workgroup < workgroup);
-        let fresh = resident.subgroups.iter().map(|subgroup| Ready {
-            workgroup,
-            subgroup: subgroup.id,
-            clock: subgroup.clock,
-        });
+        let fresh =
+            resident.subgroups.iter().map(|subgroup| Ready { workgroup, subgroup: subgroup.id, clock: subgroup.clock });
         self.ready.splice(start..start, fresh);
         self.members[position].ready = resident.subgroups.len();
     }

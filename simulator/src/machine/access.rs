@@ -327,14 +327,7 @@ impl Subgroup {
     }
 
     #[inline(never)]
-    fn out_of_bounds(
-        &self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        size: u64,
-    ) -> u128 {
+    fn out_of_bounds(&self, env: &mut Environment<'_>, access: &Access, place: &Place, lanes: u128, size: u64) -> u128 {
         let mut failed = 0;
         for lane in Lanes(lanes) {
             let address = self.addresses[at(lane)];
@@ -460,10 +453,13 @@ impl Subgroup {
             let range = at64(offset)..at64(offset + size);
             let known = match place.space {
                 Space::Storage | Space::Uniform => env.storage.is_initialised(place.buffer, offset, at64(size)),
-                Space::Workgroup => env.workgroup.initialised.as_ref().is_none_or(|known| known[range].iter().all(|&k| k)),
-                Space::Private => self.private_initialised.as_ref().is_none_or(|known| {
-                    range.into_iter().all(|byte| known[byte] >> lane & 1 == 1)
-                }),
+                Space::Workgroup => {
+                    env.workgroup.initialised.as_ref().is_none_or(|known| known[range].iter().all(|&k| k))
+                }
+                Space::Private => self
+                    .private_initialised
+                    .as_ref()
+                    .is_none_or(|known| range.into_iter().all(|byte| known[byte] >> lane & 1 == 1)),
             };
             if !known {
                 let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
@@ -587,9 +583,8 @@ impl Subgroup {
         let address = self.addresses[at(lane)];
         let mut mine = Vec::new();
         gather(&self.registers, access, lane, &mut mine);
-        let before = Lanes(lanes & ((1_u128 << lane) - 1)).filter(|&other| {
-            self.addresses[at(other)].abs_diff(address) < wide(mine.len())
-        });
+        let before = Lanes(lanes & ((1_u128 << lane) - 1))
+            .filter(|&other| self.addresses[at(other)].abs_diff(address) < wide(mine.len()));
         if let Some(other) = before.last() {
             let mut theirs = Vec::new();
             gather(&self.registers, access, other, &mut theirs);
@@ -812,7 +807,8 @@ impl Subgroup {
             _ => return,
         };
         let (bytes, rows) = (u64::from(access.scalar.bits() / 8), access.scalar.rows());
-        let shown = if class_of(access) == Class::AtomicRead { access.result.unwrap_or(access.value) } else { access.value };
+        let shown =
+            if class_of(access) == Class::AtomicRead { access.result.unwrap_or(access.value) } else { access.value };
         let mut found = Vec::new();
         for lane in Lanes(lanes) {
             let start = place.start + self.addresses[at(lane)];

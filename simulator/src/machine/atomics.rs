@@ -6,7 +6,14 @@ use super::semantics;
 use crate::ir::{AtomicOp, BinaryOp, Scalar};
 
 /// The value to store, or `None` where nothing is stored.
-pub fn new_value(op: AtomicOp, ty: Scalar, old: u64, operand: u64, expected: u64, arithmetic: Arithmetic) -> Option<u64> {
+pub fn new_value(
+    op: AtomicOp,
+    ty: Scalar,
+    old: u64,
+    operand: u64,
+    expected: u64,
+    arithmetic: Arithmetic,
+) -> Option<u64> {
     let combined = |op| Some(semantics::binary(op, ty, old, operand, arithmetic));
     match op {
         AtomicOp::Load => None,

@@ -42,8 +42,7 @@ struct Row {
     open: bool,
 }
 
-/// Rows to use again.
-#[expect(clippy::vec_box, reason = "they move to and from the slots of `Exact::rows`, which are boxed")]
+/// Rows to use again, boxed as in the slots of [`Exact`] that they come from and go back to.
 type Spare = Vec<Box<Row>>;
 
 /// Exact values of one subgroup.
@@ -187,7 +186,9 @@ impl Exact {
     pub fn after(&mut self, dst: Reg, follow: Follow, registers: &Registers, mask: &Mask) {
         match follow {
             Follow::Clean if self.is_clean(dst) => {}
-            Follow::Clean => self.store(dst, registers, mask, |_, word| Value { exact: i64::from(word), origin: NOWHERE }),
+            Follow::Clean => {
+                self.store(dst, registers, mask, |_, word| Value { exact: i64::from(word), origin: NOWHERE })
+            }
             Follow::Fresh { signed } => self.fresh(dst, signed, registers, mask),
             Follow::Values(values) => self.store(dst, registers, mask, |lane, _| values[at(lane)]),
         }
@@ -199,8 +200,9 @@ impl Exact {
         if self.is_clean(dst) && !any_top_bit(registers, dst, mask) {
             return;
         }
-        self.store(dst, registers, mask, |_, word| {
-            Value { exact: if signed { sign_extended(word) } else { i64::from(word) }, origin: NOWHERE }
+        self.store(dst, registers, mask, |_, word| Value {
+            exact: if signed { sign_extended(word) } else { i64::from(word) },
+            origin: NOWHERE,
         });
     }
 

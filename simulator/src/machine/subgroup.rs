@@ -13,11 +13,12 @@ use super::registers::{CHUNK, Lanes, Mask, Registers};
 use super::{collective, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
 use crate::finding::{Action, Rule};
-use crate::ir::{
-    BarrierScope, BinaryOp, Builtin, Instr, Reg, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp,
-};
+use crate::ir::{BarrierScope, BinaryOp, Builtin, Instr, Reg, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp};
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
+
+#[cfg(test)]
+mod tests;
 
 /// A group parked at a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +125,7 @@ impl Subgroup {
         self.waiting.clear();
         self.meeting_point = u32::MAX;
         self.private.fill(0);
-        self.private_initialised =
-            (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
+        self.private_initialised = (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
         self.exact.reset();
         linked.program.zeroed.iter().for_each(|&reg| self.registers.fill(reg, 0));
         self.mask.set(self.live, true);
@@ -484,8 +484,10 @@ impl Subgroup {
             (Scalar::U32 | Scalar::I32, Scalar::U32 | Scalar::I32) | (Scalar::Bool, Scalar::U32 | Scalar::I32) => {
                 r.map1(m, dst, src, |x| x);
             }
-            (Scalar::U32, Scalar::F32) => r.map1(m, dst, src, |x| u32_to_f32(x).to_bits()),
-            (Scalar::I32, Scalar::F32) => r.map1(m, dst, src, |x| i32_to_f32(x.cast_signed()).to_bits()),
+            (Scalar::U32, Scalar::F32) if to_nearest(instr) => r.map1(m, dst, src, |x| u32_to_f32(x).to_bits()),
+            (Scalar::I32, Scalar::F32) if to_nearest(instr) => {
+                r.map1(m, dst, src, |x| i32_to_f32(x.cast_signed()).to_bits());
+            }
             (Scalar::F32, Scalar::U32) if keeps_denormals && toward_zero(instr) => {
                 r.map1(m, dst, src, |x| f32_to_u32(f32::from_bits(x)));
             }
@@ -627,6 +629,10 @@ const fn is_comparison(op: BinaryOp) -> bool {
 
 const fn toward_zero(instr: &Instr) -> bool {
     matches!(instr, Instr::Convert { rounding: crate::ir::Rounding::TowardsZero, .. })
+}
+
+const fn to_nearest(instr: &Instr) -> bool {
+    matches!(instr, Instr::Convert { rounding: crate::ir::Rounding::NearestEven, .. })
 }
 
 /// The execution loop as one function object, so that it is compiled for the vector width at hand.

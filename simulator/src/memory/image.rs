@@ -106,9 +106,9 @@ impl Image {
         let Body::Sparse { fill: Fill::Uninitialised, pages } = &self.body else { return true };
         let mut all = true;
         for_pages(offset, length, |page, inside, range| {
-            all &= pages.find(page).is_some_and(|page| {
-                page.written.as_ref().is_none_or(|bits| all_bits(bits, inside, range.len()))
-            });
+            all &= pages
+                .find(page)
+                .is_some_and(|page| page.written.as_ref().is_none_or(|bits| all_bits(bits, inside, range.len())));
         });
         all
     }

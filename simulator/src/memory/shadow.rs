@@ -219,8 +219,8 @@ impl Cross {
     /// `workgroup` touches `range`.
     #[inline(always)]
     pub fn touch(&mut self, class: Class, range: std::ops::Range<usize>, granules: usize, workgroup: u32) {
-        let (smallest, largest) = self.sets[class.slot()]
-            .get_or_insert_with(|| (vec![NOBODY; granules].into(), vec![0; granules].into()));
+        let (smallest, largest) =
+            self.sets[class.slot()].get_or_insert_with(|| (vec![NOBODY; granules].into(), vec![0; granules].into()));
         for value in &mut smallest[range.clone()] {
             *value = (*value).min(workgroup);
         }
@@ -257,9 +257,8 @@ impl Cross {
                 if other == class {
                     return smallest != largest;
                 }
-                self.extremes(other, granule).is_some_and(|(low, high)| {
-                    !(smallest == largest && low == high && smallest == low)
-                })
+                self.extremes(other, granule)
+                    .is_some_and(|(low, high)| !(smallest == largest && low == high && smallest == low))
             })
         })
     }
@@ -375,9 +374,9 @@ impl Flags {
 
     /// Flagged granules in order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.words.iter().flat_map(|(&word, &bits)| {
-            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
-        })
+        self.words
+            .iter()
+            .flat_map(|(&word, &bits)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit))
     }
 
     /// Flagged granules as maximal runs `start..end`.
@@ -466,4 +465,3 @@ mod tests {
         assert!(!cross.is_race(3));
     }
 }
-

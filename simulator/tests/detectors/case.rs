@@ -168,7 +168,11 @@ impl Header {
 impl BufferText {
     fn buffer(&self, name: &str) -> Result<Buffer, String> {
         let dtype: DType = self.dtype.parse().map_err(|error| format!("{error}"))?;
-        let fill = if matches!(&self.init, Init::Named(init) if init == "uninit") { Fill::Uninitialised } else { Fill::Byte(0) };
+        let fill = if matches!(&self.init, Init::Named(init) if init == "uninit") {
+            Fill::Uninitialised
+        } else {
+            Fill::Byte(0)
+        };
         let mut buffer = Buffer::filled(name, dtype, [self.length], fill).map_err(|error| error.to_string())?;
         if let Some(words) = self.words()? {
             let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();

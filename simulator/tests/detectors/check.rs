@@ -48,7 +48,9 @@ fn compare(path: &Path, text: &str) -> Result<(), String> {
 
 fn has_verdict(verdict: &str, result: &Ran, text: &str) -> Result<(), String> {
     let fits = match (verdict, result) {
-        ("unsupported", Err(error)) => matches!(error, SimulateError::Unsupported(found) if found.line > 0 && found.column > 0),
+        ("unsupported", Err(error)) => {
+            matches!(error, SimulateError::Unsupported(found) if found.line > 0 && found.column > 0)
+        }
         ("pass", Ok(outcome)) => outcome.findings.is_empty() && outcome.exhausted.is_none(),
         ("fail", Ok(outcome)) => !outcome.findings.is_empty() && outcome.exhausted.is_none(),
         ("exhausted", Ok(outcome)) => outcome.exhausted.is_some(),
@@ -68,7 +70,8 @@ fn same_listing(case: &Case, text: &str) -> Result<(), String> {
 }
 
 fn annotated(case: &Case, outcome: &Outcome) -> Result<(), String> {
-    let annotations: BTreeSet<(u32, &str)> = case.annotations.iter().map(|(line, rule)| (*line, rule.as_str())).collect();
+    let annotations: BTreeSet<(u32, &str)> =
+        case.annotations.iter().map(|(line, rule)| (*line, rule.as_str())).collect();
     let mut found = BTreeSet::new();
     for finding in &outcome.findings {
         let sites = std::iter::once(&finding.first).chain(&finding.second);

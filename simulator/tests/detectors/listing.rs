@@ -36,7 +36,10 @@ fn of_finding(finding: &Finding) -> String {
     let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
     let benign = if finding.benign { " benign" } else { "" };
     let mut text = String::new();
-    line(&mut text, format_args!("{} {severity}{benign} x{}{}", finding.rule.code(), finding.count, detail(&finding.detail)));
+    line(
+        &mut text,
+        format_args!("{} {severity}{benign} x{}{}", finding.rule.code(), finding.count, detail(&finding.detail)),
+    );
     line(&mut text, format_args!("  {}", site(&finding.first)));
     if let Some(second) = &finding.second {
         line(&mut text, format_args!("  {}", site(second)));
