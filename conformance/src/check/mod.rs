@@ -172,9 +172,9 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
             extras.output_errors = output_errors(&mut examination, &extras.rungs, named.instance.reference.as_ref())?;
         }
         if let (true, Some(safe_under)) = (options.search_threshold, leans_on_rung) {
-            let hint = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
-            let hint = hint.map(|workgroup| u64::from(workgroup) + 1);
-            let (threshold, explored) = search_threshold(named, safe_under, options, hint)?;
+            let guess = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
+            let guess = guess.map(|workgroup| u64::from(workgroup) + 1);
+            let (threshold, explored) = search_threshold(named, safe_under, options, guess)?;
             extras.threshold = threshold;
             examination.explored += explored;
         }
@@ -209,7 +209,7 @@ fn search_threshold(
     named: &Named,
     safe_under: SafeUnder,
     options: &CheckOptions,
-    hint: Option<u64>,
+    guess: Option<u64>,
 ) -> Result<(Option<Threshold>, u64), CheckError> {
     let assumption = match (options.schedule, safe_under.assumption) {
         (Some(ScheduleChoice::Any), _) | (_, Assumption::AnyOrder) => return Ok((None, 0)),
@@ -217,8 +217,17 @@ fn search_threshold(
         _ => Assumption::LockstepWaves,
     };
     let Named { family, variant, instance } = named;
-    let making = making(options);
-    Search { family: *family, variant, shape: &instance.shape, making, options, assumption, hint }.run()
+    let search = Search {
+        family: *family,
+        variant,
+        shape: &instance.shape,
+        making: making(options),
+        options,
+        assumption,
+        own_is_right: safe_under.assumption == assumption,
+        guess,
+    };
+    search.run()
 }
 
 /// How far the measured buffer is from the oracle in the race-free reading and on each rung. A rung that failed
