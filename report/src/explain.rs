@@ -111,7 +111,7 @@ workgroup of this dispatch reads. Or let one workgroup do all accesses to these 
 order at device scope can order workgroups too, but only if the waiting one does not need the other to be resident.",
     limits: "\
 Found by running every workgroup against the memory at dispatch start plus its own writes. If no atomic's result \
-reaches control flow, an address or data, one such run decides the launch: every schedule of it is race-free, or none \
+reaches control flow or an address, one such run decides the launch: every schedule of it is race-free, or none \
 needs to be tried. That holds for this launch, with its shapes, indices and input data. Effects are explored under \
 sequential consistency; hardware may do worse with a race, never better with its absence.",
 };

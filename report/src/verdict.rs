@@ -33,7 +33,7 @@ pub fn verdict(report: &CheckReport) -> String {
     let word = report.verdict.word();
     let why = match report.verdict {
         Verdict::RaceFree if report.decides_every_schedule => {
-            "one run decides every schedule, since no atomic's result reaches control flow, an address or data; \
+            "one run decides every schedule, since no atomic's result reaches control flow or an address; \
              this holds for this launch, with its shapes, indices and inputs"
                 .to_owned()
         }

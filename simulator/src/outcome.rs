@@ -212,7 +212,7 @@ pub struct Outcome {
     pub findings_dropped: u64,
     /// The budget that ran out, if one did.
     pub exhausted: Option<Exhausted>,
-    /// Whether one run decides all schedules: no atomic's result reaches control flow, an address or data.
+    /// Whether one run decides all schedules: no atomic's result reaches control flow or an address (its data may still end in an output).
     pub decides_every_schedule: bool,
     /// Where atomics make the run one of many (first place), when it does not decide.
     pub depends_on_atomic: Option<Span>,
