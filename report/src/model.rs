@@ -92,7 +92,8 @@ impl Assumption {
 pub struct SafeUnder {
     /// The assumption.
     pub assumption: Assumption,
-    /// Slots it was tried with; `None` for any order.
+    /// For lock-step waves the smallest number of slots found to be enough, else those it was tried with; `None`
+    /// for any order.
     pub slots: Option<u32>,
 }
 

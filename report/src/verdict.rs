@@ -90,6 +90,9 @@ pub fn safe_under(report: &CheckReport) -> Option<String> {
     report.safe_under.map(|safe| match safe.assumption {
         Assumption::AnyOrder => "any order of workgroups".to_owned(),
         Assumption::InOrderStart => format!("safe only if workgroups start in index order{}", on_slots(report, "on ")),
+        Assumption::LockstepWaves if enough_slots(report) == Some(1) => {
+            "safe only if the subgroups of a workgroup advance together (lock-step waves of >= 1 slot)".to_owned()
+        }
         Assumption::LockstepWaves => format!("safe only in lock-step waves{}", on_slots(report, "of >= ")),
         Assumption::None => format!("nothing that was tried: outputs are wrong {}", worst(&report.rungs)),
     })
@@ -106,8 +109,7 @@ pub fn safe_under_short(report: &CheckReport) -> String {
     }
 }
 
-/// The slots that are known to be enough: those it was tried with, or as many as there are workgroups, since
-/// further slots stay empty. Whether fewer do was not asked.
+/// The slots that are known to be enough, and never more than there are workgroups: further ones stay empty.
 fn enough_slots(report: &CheckReport) -> Option<u32> {
     let workgroups = u32::try_from(report.stats.workgroups).ok().filter(|workgroups| *workgroups > 0);
     report.safe_under?.slots.map(|slots| slots.min(workgroups.unwrap_or(slots)))

@@ -67,6 +67,10 @@ fn slots_beyond_the_number_of_workgroups_are_not_asked_for() {
     assert!(text.contains("safe only in lock-step waves of >= 256 slots"), "{text}");
     report.stats.workgroups = 8704;
     assert!(render(&report, &Options::default()).contains("safe only in lock-step waves of >= 512 slots"));
+    report.safe_under = Some(SafeUnder { assumption: Assumption::LockstepWaves, slots: Some(1) });
+    assert!(
+        render(&report, &Options::default()).contains("safe only if the subgroups of a workgroup advance together")
+    );
 }
 
 #[test]
