@@ -83,3 +83,50 @@ pub(crate) fn threshold_mismatch(
     let early = below.is_some_and(|below| label_at(below, *slots) == Assumption::None);
     early.then(|| format!("outputs are right below {key} = {value}, where they should be wrong already"))
 }
+
+#[cfg(test)]
+mod tests {
+    use gridproof_kernels::catalogue::ExpectedFinding;
+
+    use super::*;
+
+    fn racy(slots: u32) -> Expectation {
+        Expectation {
+            verdict: Demanded::Racy,
+            findings: vec![ExpectedFinding { rule: "GP0001", place: "residual" }],
+            safe_under: SafeUnder::LockstepWaves { slots },
+        }
+    }
+
+    fn race_free() -> Expectation {
+        Expectation { verdict: Demanded::RaceFree, findings: vec![], safe_under: SafeUnder::AnyOrder }
+    }
+
+    #[test]
+    fn a_wrong_verdict_and_a_missing_finding_are_mismatches() {
+        assert_eq!(verdict_mismatch(&race_free(), Verdict::RaceFree, &[]), None);
+        assert!(verdict_mismatch(&race_free(), Verdict::Incomplete, &[]).is_some());
+        assert!(verdict_mismatch(&racy(4), Verdict::RaceFree, &[]).is_some());
+        let missing = verdict_mismatch(&racy(4), Verdict::Racy, &[]).unwrap();
+        assert_eq!(missing, "GP0001 on `residual` is demanded and was not found");
+    }
+
+    #[test]
+    fn another_assumption_and_other_slots_are_mismatches() {
+        let label = |assumption, slots| Label { assumption, slots };
+        assert_eq!(label_mismatch(&racy(4), label(Assumption::LockstepWaves, Some(4))), None);
+        assert!(label_mismatch(&racy(4), label(Assumption::LockstepWaves, Some(3))).is_some());
+        assert!(label_mismatch(&racy(4), label(Assumption::InOrderStart, Some(4))).is_some());
+        assert!(label_mismatch(&race_free(), label(Assumption::LockstepWaves, Some(1))).is_some());
+    }
+
+    #[test]
+    fn a_threshold_on_either_side_of_the_demanded_one_is_a_mismatch() {
+        let assumption = Assumption::LockstepWaves;
+        let threshold = |value| Threshold { key: "n".to_owned(), value, assumption, slots: 512 };
+        let check = |value: u32| {
+            threshold_mismatch(&threshold(u64::from(value)), &racy(value), Some(&racy(value - 1))).is_none()
+        };
+        assert_eq!([check(512), check(513), check(514)], [false, true, false]);
+    }
+}
