@@ -1,5 +1,5 @@
-//! Device memory: contents of buffers ([`Image`]), one worker's view of them ([`Storage`]), and the shadow
-//! that remembers who touched which byte ([`shadow`]).
+//! Device memory: contents of buffers ([`Image`]), one worker's view of them (`Storage`), and the shadow
+//! that remembers who touched which byte (`shadow`).
 
 mod image;
 mod pages;
