@@ -12,7 +12,7 @@ fn loops() {
         var o = 0u; for (var a = 0u; a < 4u; a++) { for (var b = 0u; b < 4u; b++) { if b > a { break; } if a == 2u { continue; } o = o * 10u + b; } } output[4] = o;
         for (var a = 0u; a < 3u; a++) { var fresh: u32; fresh += a; output[5] += fresh; }
         for (var a = 0u; a < 3u; a++) { var fresh: array<u32, 3>; fresh[a] += 1u; output[6] += fresh[0] + fresh[1] + fresh[2]; }";
-    let mut expected = [0 + 1 + 2 + 4 + 5 + 6, 0, 0, 4, 0, 3, 3];
+    let mut expected = [1 + 2 + 4 + 5 + 6, 0, 0, 4, 0, 3, 3];
     let (mut n, mut steps) = (27_u32, 0);
     while n != 1 {
         n = if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 };

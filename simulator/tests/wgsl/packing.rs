@@ -79,7 +79,7 @@ fn integers() {
         1,
         255,
         3,
-        (-1 * -2 + 3 * -1 + 2 * -1 + 1 * -1_i32).cast_unsigned(),
+        (2 - 3 - 2 - 1_i32).cast_unsigned(),
         255 * 254 + (3 + 2 + 1) * 255,
     ];
     assert_eq!(body(text, &input, 10), expected);
