@@ -26,7 +26,7 @@ Exit codes:
   1  findings, or a verdict that is not the expected one
   2  bad input, or an error of gridproof itself
   3  no verdict: a budget ran out, a construct is unsupported, a device was lost
-  4  nothing selected: no such kernel or variant, nothing to replay";
+  4  nothing selected: a filter that leaves nothing, a report without findings to replay";
 
 impl Exit {
     /// The code of one check.

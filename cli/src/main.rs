@@ -21,9 +21,10 @@ use gridproof_conformance::check::CheckError;
 
 use exit::Exit;
 use flags::Flags;
+use output::tell;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(|panic| eprintln!("error: {}", internal_error(panic))));
+    panic::set_hook(Box::new(|panic| tell(&format!("error: {}", internal_error(panic)))));
     let flags = match Flags::try_parse() {
         Ok(flags) => flags,
         Err(error) => return usage(&error),
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     match done {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(error)) => {
-            eprintln!("error: {error:#}");
+            tell(&format!("error: {error:#}"));
             exit_of(&error).into()
         }
         Err(_) => Exit::Error.into(),

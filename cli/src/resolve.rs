@@ -56,11 +56,7 @@ pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
         Some(ScheduleChoice::Exactly(schedule)) => Some(schedule),
         _ => None,
     };
-    if let (Some(schedule), Some(slots)) = (&exactly, flags.simulation.slots) {
-        if schedule.slots != slots.get() {
-            options.slots = schedule.slots;
-        }
-    }
+    options.slots = exactly.as_ref().map_or(options.slots, |schedule| schedule.slots);
     Ok(Check { target, options, exactly })
 }
 
@@ -155,11 +151,12 @@ impl Check {
                 module: module.display().to_string(),
                 entry: String::new(),
                 launch: launch.display().to_string(),
+                seed: self.options.data_seed,
             }),
             Target::Catalogue { kernel, variant, shape } => {
-                let variant = variant.clone().with_context(|| {
-                    format!("a schedule belongs to one variant: name it, as `{kernel}:VARIANT`")
-                })?;
+                let variant = variant
+                    .clone()
+                    .with_context(|| format!("a schedule belongs to one variant: name it, as `{kernel}:VARIANT`"))?;
                 let shape = pairs(shape)?;
                 Ok(Subject::Catalogue { kernel: kernel.clone(), variant, shape, seed: self.options.data_seed })
             }
@@ -222,7 +219,8 @@ mod tests {
 
     #[test]
     fn flags_become_options() {
-        let check = resolve("k --slots 7 --schedule lockstep --seed 3 --data-seed 4 --no-threshold --threads 2").unwrap();
+        let check =
+            resolve("k --slots 7 --schedule lockstep --seed 3 --data-seed 4 --no-threshold --threads 2").unwrap();
         let expected = CheckOptions {
             slots: 7,
             schedule: Some(check::ScheduleChoice::Lockstep),

@@ -25,9 +25,11 @@ pub fn schedule(text: &str) -> Result<ScheduleChoice, String> {
         "any" => Ok(ScheduleChoice::Any),
         "in-order" => Ok(ScheduleChoice::InOrder),
         "lockstep" => Ok(ScheduleChoice::Lockstep),
-        _ if text.starts_with("gp") => text.parse().map(ScheduleChoice::Exactly).map_err(|error: gridproof_simulator::schedule::ScheduleError| {
-            format!("character {}: {}", error.position, error.problem)
-        }),
+        _ if text.starts_with("gp") => {
+            text.parse().map(ScheduleChoice::Exactly).map_err(|error: gridproof_simulator::schedule::ScheduleError| {
+                format!("character {}: {}", error.position, error.problem)
+            })
+        }
         _ => Err("expected any, in-order, lockstep, or a schedule that starts with `gp1;slots=`".to_owned()),
     }
 }
@@ -103,7 +105,8 @@ pub fn time(text: &str) -> Result<Duration, String> {
 fn scaled(text: &str, units: &[(&str, u64)], expected: &str) -> Result<u64, String> {
     let unit = units.iter().find_map(|(unit, size)| text.strip_suffix(unit).map(|number| (number, *size)));
     let (number, size) = unit.unwrap_or((text, 1));
-    let value = number.trim().parse().ok().filter(|number| *number > 0).and_then(|number: u64| number.checked_mul(size));
+    let value =
+        number.trim().parse().ok().filter(|number| *number > 0).and_then(|number: u64| number.checked_mul(size));
     value.ok_or_else(|| expected.to_owned())
 }
 

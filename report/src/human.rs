@@ -9,7 +9,7 @@ use gridproof_simulator::ir::{SourceFile, Span};
 use gridproof_simulator::{Finding, Unsupported};
 
 use crate::model::{CheckReport, ExpectedFinding, OutputError, ReplayReport, Subject, Verdict};
-use crate::text::{count, plain, printable, seconds, wrap};
+use crate::text::{count, entry, plain, printable, seconds, wrap};
 use crate::verdict;
 use crate::words::{Label, Words, format_place, place, severity, words};
 use crate::{source, steps};
@@ -211,8 +211,7 @@ fn with_first_word(text: &str, word: &str, color: AnsiColor) -> String {
 }
 
 fn fact(name: &str, text: &str, width: usize) -> String {
-    const INDENT: &str = "              ";
-    wrap(&format!("  {name:<10}  {}", printable_lines(text)), width, INDENT)
+    entry(name, 10, &printable_lines(text), width)
 }
 
 /// What a replay gave: one line per finding, then whether the expected one is among them.
@@ -255,12 +254,9 @@ fn expected_words(expected: &ExpectedFinding) -> String {
 
 fn checked(report: &CheckReport) -> String {
     let settings = &report.settings;
-    let seed = match &report.subject {
-        Subject::Catalogue { seed, .. } => format!("data seed {seed}, "),
-        Subject::File { .. } => String::new(),
-    };
+    let (Subject::Catalogue { seed, .. } | Subject::File { seed, .. }) = &report.subject;
     format!(
-        "{} ({seed}arithmetic {}, {} invocations a subgroup)",
+        "{} (data seed {seed}, arithmetic {}, {} invocations a subgroup)",
         verdict::subject(&report.subject),
         report.arithmetic,
         settings.subgroup_size

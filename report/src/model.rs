@@ -25,10 +25,12 @@ pub enum Subject {
     File {
         /// Path of the kernel as given.
         module: String,
-        /// Entry point.
+        /// Entry points of its dispatches; empty where they are not known yet.
         entry: String,
         /// Path of the launch file as given.
         launch: String,
+        /// Seed of the random contents that the launch file gives no seed of their own.
+        seed: u64,
     },
 }
 

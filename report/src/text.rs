@@ -29,6 +29,21 @@ const fn is_control(c: char) -> bool {
     matches!(c, '\u{80}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A labelled fact: two spaces, the label filled up to `label_width`, two spaces, and the text with its further
+/// lines below its first.
+pub fn entry(label: &str, label_width: usize, text: &str, width: usize) -> String {
+    let indent = " ".repeat(label_width + 4);
+    let mut out = format!("  {label:<label_width$}  ");
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            out.push('\n');
+            out += &indent;
+        }
+        wrap_line(&mut out, line, width, indent.len(), &indent);
+    }
+    out
+}
+
 /// Breaks lines at spaces so that none is longer than `width` characters, where words allow. Line breaks in
 /// `text` stay. Lines after the first start with `indent`; lines that start with four spaces are left alone.
 pub fn wrap(text: &str, width: usize, indent: &str) -> String {
@@ -121,6 +136,12 @@ mod tests {
         assert_eq!(wrap("one two three four", 9, "  "), "one two\n  three\n  four");
         assert_eq!(wrap("incomprehensibilities", 4, ""), "incomprehensibilities");
         assert_eq!(wrap("a b\n    as it is here", 3, ""), "a b\n    as it is here");
+    }
+
+    #[test]
+    fn entries_hang_below_their_first_line() {
+        assert_eq!(entry("a", 3, "one two\nthree", 12), "  a    one\n       two\n       three");
+        assert_eq!(entry("", 3, "one two", 12), "       one\n       two");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub fn subject(subject: &Subject) -> String {
             let space = if shape.is_empty() { "" } else { " " };
             format!("{}:{}{space}{shape}", plain(kernel), plain(variant))
         }
+        Subject::File { module, entry, .. } if entry.is_empty() => plain(module),
         Subject::File { module, entry, .. } => format!("{} entry {}", plain(module), plain(entry)),
     }
 }

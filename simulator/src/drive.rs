@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::cast::narrow;
+use crate::cast::{at, narrow};
 use crate::finding::{Action, Rule};
 use crate::ir::{BarrierScope, Pc, Span};
 use crate::link::Linked;
@@ -102,6 +102,34 @@ pub fn run_to_end(resident: &mut Resident, env: &mut Parts<'_>, rotate: bool, in
             Meeting::Ended => return End::Done,
             Meeting::Diverged => return End::Diverged,
             Meeting::Passed => stuck.fill(false),
+        }
+    }
+}
+
+/// Runs a started workgroup to its end with its subgroups in step: whoever has executed the fewest instructions
+/// runs up to the next watched access.
+pub fn run_in_step(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -> End {
+    let mut stuck: Vec<bool> = vec![false; resident.subgroups.len()];
+    loop {
+        let ready = resident.subgroups.iter().zip(&stuck).filter(|(_, stuck)| !**stuck);
+        let next = ready.min_by_key(|(subgroup, _)| (subgroup.clock, subgroup.id)).map(|(subgroup, _)| at(subgroup.id));
+        let Some(id) = next else {
+            match meet(resident, env, intervals) {
+                Meeting::Ended => return End::Done,
+                Meeting::Diverged => return End::Diverged,
+                Meeting::Passed => stuck.fill(false),
+            }
+            continue;
+        };
+        let subgroup = &mut resident.subgroups[id];
+        let mut env = env.environment(&mut resident.workgroup);
+        match subgroup.run(&mut env, FUEL, true) {
+            Event::Ended | Event::Waiting => stuck[id] = true,
+            Event::Yielded | Event::Paused => {
+                if let Some(end) = over_budget(env.linked, subgroup, subgroup.instructions) {
+                    return end;
+                }
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Rung {
     pub differing_bytes: u64,
     /// The policy of the failing schedule.
     pub failing_policy: Option<Policy>,
+    /// The workgroup at whose end the difference was settled, where it was.
+    pub failing_workgroup: Option<u32>,
 }
 
 /// Tries the rungs for a racy launch: in-order start on `slots` slots (`schedules` of them, the first of which runs
@@ -55,14 +57,15 @@ pub fn try_all(
     name: Policy,
     policies: impl Iterator<Item = Policy>,
 ) -> Result<Rung, SimulateError> {
-    let mut rung = Rung { policy: name, schedules: 0, failing: None, differing_bytes: 0, failing_policy: None };
+    let mut rung = Rung { policy: name, schedules: 0, failing: None, differing_bytes: 0, failing_policy: None, failing_workgroup: None };
     for policy in policies {
-        let outcome = crate::run::run_until(launch, config, &policy, &proof.hazards, Some(proof))?;
+        let (outcome, workgroup) = crate::run::run_until(launch, config, &policy, &proof.hazards, Some(proof))?;
         rung.schedules += 1;
         rung.differing_bytes = differing_outputs(launch, proof, &outcome);
         if rung.differing_bytes > 0 || outcome.exhausted.is_some() {
             rung.failing = Some(Box::new(outcome));
             rung.failing_policy = Some(policy);
+            rung.failing_workgroup = workgroup;
             break;
         }
     }

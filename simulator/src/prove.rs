@@ -13,11 +13,12 @@ use std::time::Instant;
 use gridproof_launch::Launch;
 
 use crate::cast::{at, at64, wide};
-use crate::drive::{End, Parts, Resident, run_to_end};
+use crate::drive::{End, Parts, Resident, run_in_step, run_to_end};
 use crate::explain::{self, Evidence};
 use crate::frontend;
 use crate::ir::Span;
 use crate::link::{Linked, check_config, link};
+use crate::machine::environment::Watch;
 use crate::memory::shadow::{BufferShadow, Class};
 use crate::memory::{DirtyPage, Image, PAGE, Storage};
 use crate::outcome::{Approximation, Config, Exhausted, Hazards, Outcome, SimulateError, Stats};
@@ -91,9 +92,21 @@ impl<'a> Session<'a> {
         self.note_program(&linked);
         let shared = analysis::has_storage_atomics(&linked.program);
         let start = self.images.clone();
-        let evidence = if shared { run::prove_shared(&linked, &mut self.images) } else { self.isolated(&linked) };
+        let evidence = if shared { run::prove_shared(&linked, &mut self.images) } else { self.isolated(&linked, None) };
+        let races_inside = !evidence.recorder.workgroup_flags.is_empty() || !evidence.recorder.storage_flags.is_empty();
         self.note_evidence(&linked, &start, evidence);
+        if races_inside && !shared && self.outcome.exhausted.is_none() {
+            self.read_in_step(&linked, position, start);
+        }
         Ok(())
+    }
+
+    /// Makes the outputs again where invocations of one workgroup race: its subgroups one after the other would
+    /// be the least likely of all orders, so the race-free reading lets them advance together.
+    fn read_in_step(&mut self, linked: &Linked, position: usize, start: Vec<Image>) {
+        self.images = start;
+        let watch = run::watch(&self.outcome.hazards, position, linked.granule_shifts.len());
+        self.outcome.exhausted = self.isolated(linked, Some(&watch)).exhausted;
     }
 
     pub fn note_program(&mut self, linked: &Linked) {
@@ -134,14 +147,15 @@ impl<'a> Session<'a> {
         self.outcome
     }
 
-    /// Runs every workgroup alone, on all cores, and merges what they wrote.
-    fn isolated(&mut self, linked: &Linked) -> Evidence {
+    /// Runs every workgroup alone, on all cores, and merges what they wrote. With `in_step` the subgroups of a
+    /// workgroup advance together and take turns at the accesses it names.
+    fn isolated(&mut self, linked: &Linked, in_step: Option<&Watch>) -> Evidence {
         let threads = worker_count(linked, self.config);
         let queue = Queue { next: AtomicU32::new(0), stop: AtomicBool::new(false), total: linked.workgroups() };
         let images = &self.images;
         let mut workers: Vec<Worker> = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| Worker::run(linked, images.clone(), &queue))).collect();
-            let mut all = vec![Worker::run(linked, images.clone(), &queue)];
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| Worker::run(linked, images.clone(), &queue, in_step))).collect();
+            let mut all = vec![Worker::run(linked, images.clone(), &queue, in_step)];
             all.extend(others.into_iter().filter_map(|other| other.join().ok()));
             all
         });
@@ -198,7 +212,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(linked: &Linked, images: Vec<Image>, queue: &Queue) -> Self {
+    fn run(linked: &Linked, images: Vec<Image>, queue: &Queue, in_step: Option<&Watch>) -> Self {
         let mut worker = Self {
             recorder: Recorder::default(),
             shadows: new_shadows(linked),
@@ -222,10 +236,13 @@ impl Worker {
                     storage: &mut storage,
                     shadows: &mut worker.shadows,
                     recorder: &mut worker.recorder,
-                    watch: None,
+                    watch: in_step,
                     trace: None,
                 };
-                let end = run_to_end(&mut resident, &mut parts, rotate, &mut intervals);
+                let end = match in_step {
+                    None => run_to_end(&mut resident, &mut parts, rotate, &mut intervals),
+                    Some(_) => run_in_step(&mut resident, &mut parts, &mut intervals),
+                };
                 worker.end_workgroup(linked, index, end, &resident, &mut storage);
                 if matches!(end, End::Exhausted("time", _)) || Instant::now() > linked.deadline {
                     queue.stop.store(true, Ordering::Relaxed);

@@ -28,12 +28,12 @@ use crate::scheduler::{Policy, Ready, Scheduler, scheduler};
 /// # Errors
 /// See [`crate::run`].
 pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
-    run_until(launch, config, policy, hazards, None)
+    run_until(launch, config, policy, hazards, None).map(|(outcome, _)| outcome)
 }
 
 /// As [`run()`], but ends early once the outputs are bound to differ from those of `proof`: an output byte of the last
 /// dispatch that did not race, so that only one workgroup writes it, was given another value by a workgroup that
-/// has ended.
+/// has ended. Gives that workgroup.
 ///
 /// # Errors
 /// See [`crate::run`].
@@ -43,13 +43,14 @@ pub fn run_until(
     policy: &Policy,
     hazards: &Hazards,
     proof: Option<&Outcome>,
-) -> Result<Outcome, SimulateError> {
+) -> Result<(Outcome, Option<u32>), SimulateError> {
     if policy.slots() == 0 {
         return Err(SimulateError::Config { name: "slots", value: "0".to_owned(), limit: "must be at least 1" });
     }
     let quiet = Config { detectors: Detectors::NONE, ..*config };
     let mut session = Session::new(launch, &quiet)?;
     session.outcome.schedule = Schedule { slots: policy.slots(), dispatches: Vec::new() };
+    let mut differs = None;
     for position in 0..launch.dispatches.len() {
         if session.outcome.exhausted.is_some() {
             break;
@@ -63,6 +64,7 @@ pub fn run_until(
         let mut choose = scheduler(policy, position);
         let result = crowd.run(choose.as_mut(), Some(&mut session.outcome.schedule));
         session.outcome.exhausted = crowd.exhausted.clone();
+        differs = crowd.settled.as_ref().and_then(|settled| settled.differs);
         let stats = &mut session.outcome.stats;
         stats.instructions += crowd.stats.instructions;
         stats.invocations += crowd.stats.invocations;
@@ -72,10 +74,11 @@ pub fn run_until(
         let turn = session.outcome.schedule.dispatches.last().map_or(0, Vec::len);
         result.map_err(|message| SimulateError::Schedule { dispatch: position, turn, message })?;
     }
-    Ok(session.finish())
+    Ok((session.finish(), differs))
 }
 
-fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
+/// The scheduling points of one dispatch: accesses to bytes that raced.
+pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
     let ranges = |ranges: &[gridproof_launch::ByteRange]| ranges.iter().map(|range| range.start..range.end).collect();
     let storage = hazards.storage.get(dispatch);
     let of = |image: usize| storage.and_then(|storage| storage.get(&BufferId(image)));
@@ -174,8 +177,8 @@ struct Settled<'a> {
     /// Images of the outputs in the proof, by buffer.
     outputs: Vec<Option<&'a Image>>,
     watch: &'a Watch,
-    /// A difference was seen.
-    differs: bool,
+    /// The first workgroup in which a difference was seen.
+    differs: Option<u32>,
 }
 
 impl<'a> Settled<'a> {
@@ -183,18 +186,20 @@ impl<'a> Settled<'a> {
         let marked = launch.buffers.iter().any(|buffer| buffer.output);
         let outputs = launch.buffers.iter().zip(&proof.buffers);
         let outputs = outputs.map(|(buffer, image)| (buffer.output || !marked).then_some(image)).collect();
-        Self { outputs, watch, differs: false }
+        Self { outputs, watch, differs: None }
     }
 
     /// Looks at what a workgroup that has ended wrote.
-    fn look(&mut self, written: &[(usize, u64, u32)], storage: &Storage) {
+    fn look(&mut self, workgroup: u32, written: &[(usize, u64, u32)], storage: &Storage) {
         for &(buffer, start, length) in written {
             let Some(Some(image)) = self.outputs.get(buffer) else { continue };
             let racy = self.watch.storage.get(buffer).is_some_and(|ranges| Watch::hits(ranges, start, u64::from(length)));
             let (mut now, mut then) = (vec![0; at(length)], vec![0; at(length)]);
             storage.read(buffer, start, &mut now);
             image.read(start, &mut then);
-            self.differs |= !racy && now != then;
+            if !racy && now != then {
+                self.differs.get_or_insert(workgroup);
+            }
         }
     }
 }
@@ -228,7 +233,7 @@ impl<'a> Crowd<'a> {
 
     fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
         let mut ready = Vec::new();
-        while self.exhausted.is_none() && !self.settled.as_ref().is_some_and(|settled| settled.differs) {
+        while self.exhausted.is_none() && !self.settled.as_ref().is_some_and(|settled| settled.differs.is_some()) {
             self.fill_slots();
             if self.members.is_empty() {
                 break;
@@ -327,7 +332,7 @@ impl<'a> Crowd<'a> {
                 let mut member = self.members.remove(position);
                 if let Some(settled) = &mut self.settled {
                     let written = std::mem::take(&mut member.resident.workgroup.written);
-                    settled.look(&written.unwrap_or_default(), &self.storage);
+                    settled.look(member.resident.workgroup.index, &written.unwrap_or_default(), &self.storage);
                 }
                 self.stats.instructions += member.resident.instructions();
                 self.spare.push(member.resident);

@@ -57,7 +57,10 @@ fn page(report: &MatrixReport, amount: Amount) -> String {
     }
     let (agreed, disagreed, skipped) = report.counts();
     let all = count(report.cells.len() as u64, "cell");
-    text + &format!("{all}: {agreed} agreed, {disagreed} disagreed, {skipped} skipped, in {}\n", seconds(report.elapsed))
+    text + &format!(
+        "{all}: {agreed} agreed, {disagreed} disagreed, {skipped} skipped, in {}\n",
+        seconds(report.elapsed)
+    )
 }
 
 /// One leg's counts, with each distinct reason for a skip.
@@ -84,8 +87,7 @@ impl Leg {
     fn words(&self) -> String {
         let skipped: u64 = self.skips.iter().map(|(_, times)| times).sum();
         let Self { agreed, disagreed, .. } = self;
-        let mut text =
-            format!("{}: {agreed} agreed, {disagreed} disagreed, {skipped} skipped\n", plain(&self.name));
+        let mut text = format!("{}: {agreed} agreed, {disagreed} disagreed, {skipped} skipped\n", plain(&self.name));
         for (reason, times) in &self.skips {
             text += &format!("    {times} skipped: {}\n", plain(reason));
         }

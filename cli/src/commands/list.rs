@@ -1,7 +1,7 @@
 //! `gridproof list`: the catalogue.
 
 use gridproof_kernels::catalogue::{Kernel, catalogue};
-use gridproof_report::text::wrap;
+use gridproof_report::text::entry;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -19,7 +19,8 @@ impl Rendered for Catalogue {
     fn render(&self, format: Format, layout: &Layout) -> anyhow::Result<String> {
         match format {
             Format::Human => {
-                let pages: Vec<_> = self.0.iter().map(|kernel| page(kernel, layout.options.width.clamp(60, 120))).collect();
+                let pages: Vec<_> =
+                    self.0.iter().map(|kernel| page(kernel, layout.options.width.clamp(60, 120))).collect();
                 Ok(pages.join("\n"))
             }
             Format::Json => Ok(format!("{:#}\n", Value::from(self.0.iter().map(value).collect::<Vec<_>>()))),
@@ -29,9 +30,8 @@ impl Rendered for Catalogue {
 }
 
 fn page(kernel: &Kernel, width: usize) -> String {
-    const INDENT: &str = "                        ";
     let mut lines = vec![kernel.name.to_owned()];
-    let mut add = |name: &str, text: &str| lines.push(wrap(&format!("  {name:<20}  {text}"), width, INDENT));
+    let mut add = |name: &str, text: &str| lines.push(entry(name, 20, text, width));
     add("", kernel.summary);
     add("", &format!("from {}", kernel.source));
     for key in kernel.shape_keys {
@@ -46,9 +46,8 @@ fn page(kernel: &Kernel, width: usize) -> String {
 }
 
 fn value(kernel: &Kernel) -> Value {
-    let keys = kernel.shape_keys.iter().map(|key| {
-        json!({ "key": key.name, "meaning": key.meaning, "default": key.default })
-    });
+    let keys =
+        kernel.shape_keys.iter().map(|key| json!({ "key": key.name, "meaning": key.meaning, "default": key.default }));
     let variants = kernel.variants.iter().map(|variant| {
         json!({
             "variant": variant.name,

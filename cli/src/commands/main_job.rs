@@ -10,7 +10,7 @@ use gridproof_report::{json, junit, sarif};
 
 use crate::exit::Exit;
 use crate::flags::Format;
-use crate::output::{Layout, Output, Rendered};
+use crate::output::{Layout, Output, Rendered, tell};
 use crate::progress::Progress;
 
 pub fn run(output: &Output) -> anyhow::Result<Exit> {
@@ -21,7 +21,7 @@ pub fn run(output: &Output) -> anyhow::Result<Exit> {
     let summary = summary(&rows);
     output.write(&Verdicts(rows))?;
     if output.shows_progress() && !io::stdout().is_terminal() {
-        eprintln!("{summary}");
+        tell(&summary);
     }
     Ok(if expected { Exit::Clean } else { Exit::Findings })
 }

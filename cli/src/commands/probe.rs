@@ -1,8 +1,8 @@
 //! `gridproof probe`: what the arithmetic of this machine's adapters does, measured.
 
 use gridproof_gpu::{
-    AdapterSummary, DenormalHandling, Device, Exact, Fingerprint, Folding, Memory, MultiplyAddCount, Rounding, Selector,
-    adapters,
+    AdapterSummary, DenormalHandling, Device, Exact, Fingerprint, Folding, Memory, MultiplyAddCount, Rounding,
+    Selector, adapters,
 };
 use gridproof_report::text::{bytes, number, plain};
 use serde_json::{Value, json};
@@ -23,7 +23,8 @@ pub fn run(output: &Output) -> anyhow::Result<Exit> {
     }
     drop(progress);
     // Asking for any adapter gives the reason why there is none.
-    let none = if probed.is_empty() { Device::open(&Selector::Any).err().map(|reason| reason.to_string()) } else { None };
+    let none =
+        if probed.is_empty() { Device::open(&Selector::Any).err().map(|reason| reason.to_string()) } else { None };
     let unusable = probed.iter().all(|probed| probed.fingerprint.is_err());
     output.write(&Probe { probed, none })?;
     Ok(if unusable { Exit::Incomplete } else { Exit::Clean })
@@ -147,7 +148,13 @@ fn multiply_add(count: MultiplyAddCount) -> String {
     } else if count.is_separate() {
         format!("rounds twice, in all of {}", number(sample))
     } else {
-        format!("of {}: {} round once, {} twice, {} neither", number(sample), number(once), number(twice), number(neither))
+        format!(
+            "of {}: {} round once, {} twice, {} neither",
+            number(sample),
+            number(once),
+            number(twice),
+            number(neither)
+        )
     }
 }
 

@@ -14,7 +14,7 @@ use gridproof_report::{human, json};
 
 use crate::exit::Exit;
 use crate::flags::{Format, ReplayFlags};
-use crate::output::{Layout, Output, Rendered, no_form};
+use crate::output::{Layout, Output, Rendered, no_form, tell};
 use crate::progress::Progress;
 
 /// Longest report that is read, in bytes.
@@ -30,7 +30,7 @@ pub fn run(flags: &ReplayFlags, output: &Output) -> anyhow::Result<Exit> {
     match read {
         Ok(found) => replay(found, &CheckOptions::default(), output),
         Err(error @ ReadError::NoFinding { .. }) => {
-            eprintln!("error: {name}: {error}");
+            tell(&format!("error: {name}: {error}"));
             Ok(Exit::Nothing)
         }
         Err(error) => Err(error).with_context(|| name.to_string()),

@@ -44,8 +44,13 @@ pub(crate) fn examine<'a>(launch: &'a Launch, config: &Config) -> Result<Examine
 impl Examination<'_> {
     /// Runs one schedule, switching where the proof found that order matters.
     pub fn replay(&mut self, schedule: &Schedule) -> Result<Outcome, SimulateError> {
+        self.run(&Policy::Replay(schedule.clone()))
+    }
+
+    /// Runs one policy to the end.
+    pub fn run(&mut self, policy: &Policy) -> Result<Outcome, SimulateError> {
         self.explored += 1;
-        run(self.launch, &self.config, &Policy::Replay(schedule.clone()), &self.proof.hazards)
+        run(self.launch, &self.config, policy, &self.proof.hazards)
     }
 
     /// Output bytes in which a run differs from the race-free reading.

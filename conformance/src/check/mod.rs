@@ -132,6 +132,7 @@ fn read_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<(La
         module: module.display().to_string(),
         entry: entries.join(", "),
         launch: launch.display().to_string(),
+        seed: options.data_seed,
     };
     Ok((file, subject))
 }
@@ -160,9 +161,13 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     }
     extras.safe_under = examination.safe_under(&extras.rungs, options);
     if let Some(named) = named {
-        extras.output_errors = output_errors(&examination, &extras.rungs, named.instance.reference.as_ref());
+        if options.output_errors {
+            extras.output_errors = output_errors(&mut examination, &extras.rungs, named.instance.reference.as_ref())?;
+        }
         if let (true, Some(safe_under)) = (options.search_threshold, extras.safe_under) {
-            let (threshold, explored) = search_threshold(named, safe_under, options)?;
+            let hint = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
+            let hint = hint.map(|workgroup| u64::from(workgroup) + 1);
+            let (threshold, explored) = search_threshold(named, safe_under, options, hint)?;
             extras.threshold = threshold;
             examination.explored += explored;
         }
@@ -175,6 +180,7 @@ fn search_threshold(
     named: &Named,
     safe_under: SafeUnder,
     options: &CheckOptions,
+    hint: Option<u64>,
 ) -> Result<(Option<Threshold>, u64), CheckError> {
     let assumption = match (options.schedule, safe_under.assumption) {
         (Some(ScheduleChoice::Any), _) | (_, Assumption::AnyOrder) => return Ok((None, 0)),
@@ -183,17 +189,24 @@ fn search_threshold(
     };
     let Named { family, variant, instance } = named;
     let making = making(options);
-    Search { family: *family, variant, shape: &instance.shape, making, options, assumption }.run()
+    Search { family: *family, variant, shape: &instance.shape, making, options, assumption, hint }.run()
 }
 
-/// How far the measured buffer is from the oracle in the race-free reading and on each rung.
-fn output_errors(examination: &Examination<'_>, rungs: &[ladder::Rung], reference: &dyn Reference) -> Vec<OutputError> {
+/// How far the measured buffer is from the oracle in the race-free reading and on each rung. A rung that failed
+/// may have been ended early, so its schedule is run to the end here.
+fn output_errors(
+    examination: &mut Examination<'_>,
+    rungs: &[ladder::Rung],
+    reference: &dyn Reference,
+) -> Result<Vec<OutputError>, CheckError> {
     let name = reference.measured_buffer();
-    let Some((id, buffer)) = examination.launch.buffer_named(name) else { return Vec::new() };
-    let clean = &examination.proof.buffers[id.0];
-    let error = |run: &str, outcome: &Outcome| {
+    let Some((id, buffer)) = examination.launch.buffer_named(name) else { return Ok(Vec::new()) };
+    if examination.proof.exhausted.is_some() {
+        return Ok(Vec::new());
+    }
+    let error = |run: &str, clean: &Outcome, outcome: &Outcome| {
         let image = &outcome.buffers[id.0];
-        let (first_wrong_element, wrong_elements) = outputs::wrong_elements(buffer, clean, image);
+        let (first_wrong_element, wrong_elements) = outputs::wrong_elements(buffer, &clean.buffers[id.0], image);
         OutputError {
             run: run.to_owned(),
             buffer: name.to_owned(),
@@ -202,15 +215,18 @@ fn output_errors(examination: &Examination<'_>, rungs: &[ladder::Rung], referenc
             wrong_elements,
         }
     };
-    if examination.proof.exhausted.is_some() {
-        return Vec::new();
-    }
-    let mut errors = vec![error("race-free", &examination.proof)];
+    let mut errors = vec![error("race-free", &examination.proof, &examination.proof)];
     for rung in rungs {
-        let outcome = rung.failing.as_deref().unwrap_or(&examination.proof);
-        if outcome.exhausted.is_none() {
-            errors.push(error(verdict::assumption(&rung.policy).0.word(), outcome));
+        let label = verdict::assumption(&rung.policy).0.word();
+        match &rung.failing_policy {
+            None => errors.push(error(label, &examination.proof, &examination.proof)),
+            Some(policy) => {
+                let outcome = examination.run(policy)?;
+                if outcome.exhausted.is_none() {
+                    errors.push(error(label, &examination.proof, &outcome));
+                }
+            }
         }
     }
-    errors
+    Ok(errors)
 }

@@ -32,6 +32,9 @@ pub struct CheckOptions {
     pub schedules: u64,
     /// Whether to search the smallest shape of a racy catalogue kernel at which outputs go wrong.
     pub search_threshold: bool,
+    /// Whether to run the failing schedules of a catalogue kernel to their end and measure how far the outputs are
+    /// from the f64 oracle.
+    pub output_errors: bool,
 }
 
 impl CheckOptions {
@@ -62,6 +65,7 @@ impl Default for CheckOptions {
             config: Config::default(),
             schedules: Self::DEFAULT_SCHEDULES,
             search_threshold: false,
+            output_errors: false,
         }
     }
 }

@@ -46,7 +46,8 @@ pub fn replay(replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, C
             let named = catalogue_instance(kernel, Some(variant), &shape_text(shape, None), &options)?;
             replay_launch(&named.instance.launch, replay, &options)
         }
-        Subject::File { module, launch, .. } => {
+        Subject::File { module, launch, seed, .. } => {
+            options.data_seed = *seed;
             let (file, _) = read_file(Path::new(module), Path::new(launch), &options)?;
             replay_launch(&file.launch, replay, &options)
         }

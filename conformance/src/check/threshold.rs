@@ -1,8 +1,9 @@
 //! The smallest shape at which a racy kernel's outputs go wrong under one assumption, found by running.
 //!
-//! The kernel's first shape key is doubled from 1 on until the outputs of a launch differ, and the interval
-//! between the last right value and the first wrong one is halved. Both ends of the result were run: its
-//! value fails, the value below it does not. Between values that were not run the search assumes that a
+//! Where the check itself failed, the first workgroup that went wrong gives a guess, which holds if the launch of that
+//! many workgroups fails and the one below it does not. Otherwise the kernel's first shape key is doubled from 1
+//! on until the outputs of a launch differ, and the interval between the last right value and the first wrong
+//! one is halved. Both ends of the result were run: its value fails, the value below it does not. Between values that were not run the search assumes that a
 //! launch that is too large stays too large.
 
 use gridproof_report::model::{Assumption, Threshold, Verdict};
@@ -27,6 +28,8 @@ pub(super) struct Search<'a> {
     pub options: &'a CheckOptions,
     /// Which rung.
     pub assumption: Assumption,
+    /// A guess at the result.
+    pub hint: Option<u64>,
 }
 
 impl Search<'_> {
@@ -42,6 +45,14 @@ impl Search<'_> {
         };
         let limit = own.max(u64::from(self.options.slots).saturating_mul(4));
         let (mut right, mut wrong) = (0, None);
+        if let Some(hint) = self.hint.filter(|hint| *hint > 1)
+            && fails(hint)? == Some(true)
+        {
+            wrong = Some(hint);
+            if fails(hint - 1)? == Some(false) {
+                right = hint - 1;
+            }
+        }
         let mut value = 1;
         while wrong.is_none() && right < limit {
             match fails(value)? {

@@ -199,12 +199,12 @@ impl<'a> Node<'a> {
 
     fn subject(&self) -> Result<Subject, ReadError> {
         let kernel = self.key("kernel")?.text()?.to_owned();
+        let seed = self.key("data_seed")?.number()?;
         if let Some(launch) = self.optional("launch") {
             let entry = self.key("entry")?.text()?.to_owned();
-            return Ok(Subject::File { module: kernel, entry, launch: launch.text()?.to_owned() });
+            return Ok(Subject::File { module: kernel, entry, launch: launch.text()?.to_owned(), seed });
         }
         let variant = self.key("variant")?.text()?.to_owned();
-        let seed = self.key("data_seed")?.number()?;
         Ok(Subject::Catalogue { kernel, variant, shape: self.key("shape")?.shape()?, seed })
     }
 

@@ -111,9 +111,14 @@ fn subject(object: &mut Map<String, Value>, subject: &Subject) {
             let shape: Map<_, _> = shape.iter().map(|(key, value)| (key.clone(), shape_value(value))).collect();
             json!({ "kernel": kernel, "variant": variant, "shape": shape, "data_seed": seed })
         }
-        Subject::File { module, entry, launch } => {
-            json!({ "kernel": module, "variant": null, "shape": null, "entry": entry, "launch": launch })
-        }
+        Subject::File { module, entry, launch, seed } => json!({
+            "kernel": module,
+            "variant": null,
+            "shape": null,
+            "data_seed": seed,
+            "entry": entry,
+            "launch": launch,
+        }),
     };
     if let Value::Object(keys) = keys {
         object.extend(keys);

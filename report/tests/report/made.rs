@@ -216,6 +216,7 @@ pub fn user_file(verdict: Verdict, findings: Vec<Finding>) -> CheckReport {
             module: "kernels/mine.wgsl".to_owned(),
             entry: "main".to_owned(),
             launch: "kernels/mine.toml".to_owned(),
+            seed: 4,
         },
         command: "gridproof check kernels/mine.wgsl --launch kernels/mine.toml".to_owned(),
         ..report(verdict, findings)
