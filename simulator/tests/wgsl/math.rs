@@ -165,7 +165,7 @@ fn matrices() {
         put(15u, q[0].x); put(16u, q[2].z); put(17u, q[1].y);
         put(18u, (m - 2.0 * m)[1].y); put(19u, (2.0 * m - m)[2].x);";
     let m = [[2.0_f32, 1.0, 0.0], [0.5, 3.0, -1.0], [4.0, -2.0, 1.0]];
-    let determinant = 2.0 * (3.0 - 2.0) - 0.5 * 1.0 + 4.0 * -1.0;
+    let determinant = 2.0 * (3.0 - 2.0) - 0.5 - 4.0;
     let actual = reals(&body(text, &input, 20));
     let column = |v: [f32; 3]| [0, 1, 2].map(|row| (0..3).map(|k| m[k][row] * v[k]).sum::<f32>());
     let row = |v: [f32; 3]| [0, 1, 2].map(|c| (0..3).map(|k| m[c][k] * v[k]).sum::<f32>());
