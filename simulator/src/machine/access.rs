@@ -47,6 +47,19 @@ enum Pattern {
     Scattered,
 }
 
+/// What an access has come to, once its faults are taken out.
+#[derive(Clone, Copy, Debug)]
+struct Touch<'a> {
+    access: &'a Access,
+    place: &'a Place,
+    /// Invocations without a fault.
+    lanes: u128,
+    /// How their addresses lie.
+    pattern: Pattern,
+    /// Bytes of each.
+    size: u64,
+}
+
 impl Subgroup {
     /// Runs one access for the executing invocations.
     #[inline(always)]
@@ -85,9 +98,10 @@ impl Subgroup {
             self.zero(access, self.mask.bits & !lanes);
         }
         if lanes != 0 {
-            self.check_initialised(env, access, &place, lanes, pattern, size);
-            self.shadow(env, access, &place, lanes, pattern, size);
-            self.transfer(env, access, &place, lanes, pattern, size);
+            let touch = Touch { access, place: &place, lanes, pattern, size };
+            self.check_initialised(env, &touch);
+            self.shadow(env, &touch);
+            self.transfer(env, &touch);
         }
         self.follow_loaded(env, access);
         Done::Ran
@@ -413,15 +427,8 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn check_initialised(
-        &self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn check_initialised(&self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, .. } = *touch;
         let reads = !matches!(access.kind, AccessKind::Store | AccessKind::Atomic { op: AtomicOp::Store, .. });
         let unsure = match place.space {
             Space::Storage | Space::Uniform => env.storage.may_be_uninitialised(place.buffer),
@@ -429,20 +436,13 @@ impl Subgroup {
             Space::Private => self.private_initialised.is_some(),
         };
         if reads && unsure && env.linked.config.detectors.uninitialised {
-            self.find_uninitialised(env, access, place, lanes, pattern, size);
+            self.find_uninitialised(env, touch);
         }
     }
 
     #[inline(never)]
-    fn find_uninitialised(
-        &self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn find_uninitialised(&self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, lanes, pattern, size } = *touch;
         if let (Pattern::Adjacent { first, count }, Space::Storage) = (pattern, place.space)
             && env.storage.is_initialised(place.buffer, place.start + first, at64(size * u64::from(count)))
         {
@@ -471,21 +471,14 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn shadow(
-        &mut self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn shadow(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let place = touch.place;
         if env.shadows.is_empty() {
             return;
         }
         match place.space {
-            Space::Storage if place.contested => self.shadow_storage(env, access, place, lanes, pattern, size),
-            Space::Workgroup => self.shadow_workgroup(env, access, place, lanes, pattern, size),
+            Space::Storage if place.contested => self.shadow_storage(env, touch),
+            Space::Workgroup => self.shadow_workgroup(env, touch),
             _ => {}
         }
     }
@@ -495,15 +488,8 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn shadow_workgroup(
-        &mut self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn shadow_workgroup(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, lanes, pattern, size } = *touch;
         let shift = env.linked.workgroup_granule_shift;
         let granules = (env.workgroup.memory.len() >> shift) + 1;
         let stamp = self.stamp(env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
@@ -528,15 +514,8 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn shadow_storage(
-        &mut self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn shadow_storage(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, lanes, pattern, size } = *touch;
         let shadow = &env.shadows[place.buffer];
         let (shift, granules) = (shadow.granule_shift, shadow.granules());
         let stamp = self.stamp(env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
@@ -595,18 +574,11 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn transfer(
-        &mut self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn transfer(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, lanes, size, .. } = *touch;
         match access.kind {
-            AccessKind::Load => self.load(env, access, place, lanes, pattern, size),
-            AccessKind::Store => self.store(env, access, place, lanes, pattern, size),
+            AccessKind::Load => self.load(env, touch),
+            AccessKind::Store => self.store(env, touch),
             AccessKind::Atomic { op, .. } => self.atomics(env, access, op, place, lanes),
         }
         if env.trace.is_some() {
@@ -615,15 +587,8 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn load(
-        &mut self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn load(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, lanes, pattern, size } = *touch;
         if place.space == Space::Private {
             return self.load_private(access, lanes);
         }
@@ -691,15 +656,8 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn store(
-        &mut self,
-        env: &mut Environment<'_>,
-        access: &Access,
-        place: &Place,
-        lanes: u128,
-        pattern: Pattern,
-        size: u64,
-    ) {
+    fn store(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        let Touch { access, place, lanes, pattern, size } = *touch;
         if place.space == Space::Private {
             return self.store_private(access, lanes);
         }
