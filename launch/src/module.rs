@@ -9,12 +9,22 @@ pub struct Module {
     pub name: String,
     /// The source itself.
     pub source: Source,
+    /// Texts of files that the source's line information (PTX `.file` and `.loc`) names, so that reports can
+    /// quote what the kernel's author wrote instead of what a compiler made of it: name and text.
+    pub files: Vec<(String, Arc<str>)>,
 }
 
 impl Module {
     /// A module with the name reports print and its source.
     pub fn new(name: impl Into<String>, source: Source) -> Self {
-        Self { name: name.into(), source }
+        Self { name: name.into(), source, files: Vec::new() }
+    }
+
+    /// The same module, compiled from the file `name` with this text.
+    #[must_use]
+    pub fn with_file(mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        self.files.push((name.into(), text.into()));
+        self
     }
 
     /// The source text, where the module is text.
