@@ -1,6 +1,8 @@
 //! Front ends: one module text or binary in, one [`crate::ir::Program`] out.
 
 mod finish;
+pub mod ptx;
+mod source;
 pub mod wgsl;
 
 use gridproof_launch::{Dispatch, Launch, Source};

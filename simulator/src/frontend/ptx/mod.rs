@@ -1,0 +1,6 @@
+//! PTX: the text that GPU compilers emit, as a register program.
+//!
+//! [`parse`] gives the module's syntax tree ([`ast`]).
+
+pub mod ast;
+pub mod parse;
