@@ -401,7 +401,7 @@ impl Words<'_> {
             Space::Storage | Space::Uniform => return None,
         };
         let crate::ir::Instr::Access(id) = program.code.get(at(raw.pc))? else { return None };
-        let base = i128::from(program.accesses.get(at(id.0))?.address.displacement);
+        let base = i128::from(program.tables.accesses.get(at(id.0))?.address.displacement);
         let meant = variables.iter().find(|variable| holds(variable, base))?;
         let offset = raw.offset - i128::from(meant.offset);
         Some((meant.name.clone(), offset, Some(offset.div_euclid(i128::from(step(meant, raw.bytes))))))
@@ -437,7 +437,7 @@ impl Words<'_> {
     fn atomic(&self, pc: u32) -> Option<(crate::ir::Order, crate::ir::Scope)> {
         let program = &self.linked.program;
         let crate::ir::Instr::Access(id) = program.code.get(at(pc))? else { return None };
-        match program.accesses.get(at(id.0))?.kind {
+        match program.tables.accesses.get(at(id.0))?.kind {
             crate::ir::AccessKind::Atomic { order, scope, .. } => Some((order, scope)),
             _ => None,
         }

@@ -226,7 +226,7 @@ fn place(argument: &Argument, binding: &Binding, images: &mut Vec<Image>) -> (us
 /// A buffer is contested when any instruction of the program may write it, through whichever binding.
 fn mark_contested(program: &Program, bindings: &mut [Bound]) {
     let written = |id: usize| {
-        program.accesses.iter().any(|access| {
+        program.tables.accesses.iter().any(|access| {
             let stores = !matches!(access.kind, AccessKind::Load);
             stores && matches!(access.address.base, Base::Binding(binding) if at(binding.0) == id)
         })
@@ -240,7 +240,7 @@ fn mark_contested(program: &Program, bindings: &mut [Bound]) {
 fn storage_granule(program: &Program, bindings: &[Bound], image: usize) -> u32 {
     let shift = analysis::granule_shift(program, |access| match access.address.base {
         Base::Binding(id) => bindings.get(at(id.0)).is_some_and(|bound| bound.buffer == image),
-        Base::Absolute => true,
+        Base::Absolute | Base::Generic => true,
         _ => false,
     });
     let aligned =
@@ -262,7 +262,12 @@ fn limits(program: &Program, bindings: &[Bound]) -> Vec<Vec<u64>> {
         Limit::Elements(elements) => u64::from(elements),
         Limit::RuntimeArray { binding, first, stride } => array_length(&bindings[at(binding.0)], first, stride),
     };
-    program.accesses.iter().map(|access| access.checks.iter().map(|check| limit(&check.limit)).collect()).collect()
+    program
+        .tables
+        .accesses
+        .iter()
+        .map(|access| access.checks.iter().map(|check| limit(&check.limit)).collect())
+        .collect()
 }
 
 /// Elements of a runtime-sized array that starts `first` bytes into a binding.

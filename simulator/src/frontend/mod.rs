@@ -7,6 +7,8 @@ pub mod wgsl;
 
 use gridproof_launch::{Dispatch, Launch, Source};
 
+pub(crate) use finish::operands::{Role, each_operand};
+
 use crate::ir::Program;
 use crate::outcome::SimulateError;
 

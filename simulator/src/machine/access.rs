@@ -65,7 +65,7 @@ impl Subgroup {
     #[inline(always)]
     pub fn access(&mut self, env: &mut Environment<'_>, id: AccessId, granted: bool) -> Done {
         let linked = env.linked;
-        let access = &linked.program.accesses[at(id.0)];
+        let access = &linked.program.tables.accesses[at(id.0)];
         let mut lanes = self.mask.bits;
         if !access.checks.is_empty() {
             lanes &= !self.failed_checks(env, access, id);
@@ -162,7 +162,7 @@ impl Subgroup {
             }
             Base::Workgroup => (Space::Workgroup, None, 0),
             Base::Private => (Space::Private, None, 0),
-            Base::Absolute => (Space::Storage, None, 0),
+            Base::Absolute | Base::Generic => (Space::Storage, None, 0),
         };
         let scale = if access.address.index == Some(reg) { i128::from(access.address.scale) } else { 0 };
         let offset = start + i128::from(access.address.displacement) + i128::from(index) * scale;
@@ -198,7 +198,7 @@ impl Subgroup {
     fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
         let address = &access.address;
         let index = address.index.filter(|reg| !self.exact.is_clean(*reg)).map(|reg| (reg, address.index_signed));
-        let wide_offset = address.base == Base::Absolute;
+        let wide_offset = address.wide;
         let offset = address.offset.filter(|reg| !wide_offset && !self.exact.is_clean(*reg)).map(|reg| (reg, false));
         for check in &access.checks {
             if !self.exact.is_clean(check.index) && Some(check.index) != address.index {
@@ -256,7 +256,7 @@ impl Subgroup {
                 for lane in 0..CHUNK {
                     sum[lane] = sum[lane].wrapping_add(u64::from(offset[lane]));
                 }
-                if address.base == Base::Absolute {
+                if address.wide {
                     let Chunk(high) = self.registers.row(reg.high())[i];
                     for lane in 0..CHUNK {
                         sum[lane] = sum[lane].wrapping_add(u64::from(high[lane]) << 32);
@@ -283,7 +283,7 @@ impl Subgroup {
             }
             Base::Workgroup => Some(own(Space::Workgroup, wide(env.workgroup.memory.len()))),
             Base::Private => Some(own(Space::Private, u64::from(env.linked.program.private_bytes))),
-            Base::Absolute => None,
+            Base::Absolute | Base::Generic => None,
         }
     }
 

@@ -402,6 +402,7 @@ impl Subgroup {
             }
             Instr::Convert { from, to, dst, src, .. } => self.convert(env, instr, from, to, dst, src),
             Instr::Unary { op, ty, dst, a } => self.unary(env, instr, op, ty, dst, a),
+            Instr::Extended(id) => self.extended(env, id),
             Instr::Builtin { dst, which } => self.builtin(env, dst, which),
             Instr::Subgroup { op, ty, dst, src, lane } => self.collective(env, op, ty, dst, src, lane),
             _ => self.slowly(env, instr),
@@ -513,6 +514,21 @@ impl Subgroup {
     }
 
     #[inline(never)]
+    fn extended(&mut self, env: &Environment<'_>, id: crate::ir::ExtendedId) {
+        let Some(entry) = env.linked.program.tables.extended.get(at(id.0)) else { return };
+        for lane in Lanes(self.mask.bits) {
+            let mut sources = [0; 4];
+            for (value, operand) in sources.iter_mut().zip(&entry.sources) {
+                *value = self.registers.value(operand.reg, operand.rows, lane);
+            }
+            let results = semantics::extended(entry.op, sources);
+            for (value, operand) in results.into_iter().zip(&entry.results) {
+                self.registers.set_value(operand.reg, operand.rows, lane, value);
+            }
+        }
+    }
+
+    #[inline(never)]
     fn builtin(&mut self, env: &Environment<'_>, dst: Reg, which: Builtin) {
         let linked = env.linked;
         let size = linked.program.workgroup_size;
@@ -578,11 +594,17 @@ impl Subgroup {
                 }
                 Instr::Binary { op, ty, dst, a, b } => {
                     let second = match op {
-                        BinaryOp::Shl | BinaryOp::Shr => Scalar::U32,
+                        BinaryOp::Shl | BinaryOp::Shr | BinaryOp::ShlClamp | BinaryOp::ShrClamp => Scalar::U32,
                         BinaryOp::Ldexp => Scalar::I32,
                         _ => ty,
                     };
-                    let rows = if is_comparison(op) { 1 } else { ty.rows() };
+                    let rows = if is_comparison(op) {
+                        1
+                    } else if op == BinaryOp::MulWide {
+                        2
+                    } else {
+                        ty.rows()
+                    };
                     (dst, rows, semantics::binary(op, ty, value(a, ty), value(b, second), arithmetic))
                 }
                 Instr::Ternary { op, ty, dst, a, b, c } => {

@@ -8,12 +8,12 @@
 mod copies;
 mod dead;
 mod flow;
-mod operands;
+pub(super) mod operands;
 mod place;
 mod rotate;
 pub(super) mod rows;
 
-use crate::ir::{Access, Instr, Reg, SpanId};
+use crate::ir::{Instr, Reg, SpanId, Tables};
 
 /// A place in the code that is jumped to, before it has a program counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ pub(super) struct Unfinished {
     /// Whether a row may be written more than once, by row. The others are written by one instruction that
     /// every path to a read of them passes.
     pub(super) variables: Vec<bool>,
-    pub(super) accesses: Vec<Access>,
+    pub(super) tables: Tables,
 }
 
 /// The parts of a [`crate::ir::Program`] that the passes make.
@@ -47,7 +47,7 @@ pub(super) struct Finished {
     pub(super) span_of: Vec<SpanId>,
     pub(super) rows: u32,
     pub(super) constants: Vec<(Reg, u32)>,
-    pub(super) accesses: Vec<Access>,
+    pub(super) tables: Tables,
 }
 
 /// Improves the code and lays it out.

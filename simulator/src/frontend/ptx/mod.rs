@@ -3,4 +3,5 @@
 //! [`parse`] gives the module's syntax tree ([`ast`]).
 
 pub mod ast;
+mod lower;
 pub mod parse;
