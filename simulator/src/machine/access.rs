@@ -216,17 +216,20 @@ impl Subgroup {
 
     fn follow_loaded(&mut self, env: &Environment<'_>, access: &Access) {
         let linked = env.linked;
-        if !linked.config.detectors.offset || access.scalar.bits() == 64 {
+        if !linked.config.detectors.offset {
             return;
         }
-        let signed = access.scalar.is_signed();
+        let (signed, rows) = (access.scalar.is_signed(), access.scalar.rows());
         let mut given = |reg: Reg| {
-            if linked.address_registers[at(reg.0)] {
+            if !linked.address_registers[at(reg.0)] {
+            } else if rows == 2 {
+                self.exact.given(reg, rows, &self.registers, &self.mask);
+            } else {
                 self.exact.fresh(reg, signed, &self.registers, &self.mask);
             }
         };
         match access.kind {
-            AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i))),
+            AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i * rows))),
             AccessKind::Store => {}
             AccessKind::Atomic { .. } => access.result.into_iter().chain(access.exchanged).for_each(given),
         }
@@ -305,8 +308,14 @@ impl Subgroup {
     fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
         let address = &access.address;
         let index = address.index.filter(|reg| !self.exact.is_clean(*reg)).map(|reg| (reg, address.index_signed));
-        let wide_offset = address.wide;
-        let offset = address.offset.filter(|reg| !wide_offset && !self.exact.is_clean(*reg)).map(|reg| (reg, false));
+        if address.wide
+            && let Some(reg) = address.offset
+            && !self.exact.is_clean_wide(reg)
+        {
+            self.wrapped_address(env, access, reg);
+        }
+        let narrow = address.offset.filter(|reg| !address.wide && !self.exact.is_clean(*reg));
+        let offset = narrow.map(|reg| (reg, false));
         for check in &access.checks {
             if !self.exact.is_clean(check.index) && Some(check.index) != address.index {
                 self.wrapped(env, access, check.index, check.signed);
@@ -323,7 +332,7 @@ impl Subgroup {
             let word = self.registers.word(reg, lane);
             let computed = if signed { i64::from(word.cast_signed()) } else { i64::from(word) };
             let value = self.exact.value(reg, lane, word);
-            if value.exact == computed {
+            if value.may_be(computed) {
                 continue;
             }
             let (space, buffer, start, scale) = match access.address.base {
@@ -338,7 +347,36 @@ impl Subgroup {
             let site = self.site(env, access, lane, space, buffer, offset);
             let origin = if value.origin == u32::MAX { self.pc() } else { value.origin };
             let detail =
-                FaultDetail::Wrapped { origin, exact: i128::from(value.exact), computed: i128::from(computed) };
+                FaultDetail::Wrapped { origin, exact: i128::from(value.exact()), computed: i128::from(computed) };
+            let pc = self.pc();
+            env.recorder.fault(Rule::WrappedOffset, 0, || (site, detail), pc);
+        }
+    }
+
+    /// A 64-bit address made from a value that wrapped in 32 bits. Offsets are counted from the start of the memory.
+    #[inline(never)]
+    fn wrapped_address(&self, env: &mut Environment<'_>, access: &Access, reg: Reg) {
+        for lane in self.mask.lanes() {
+            let (difference, origin) = self.exact.difference(reg, lane);
+            if difference == 0 {
+                continue;
+            }
+            let address = self.registers.value(reg, 2, lane).wrapping_add_signed(access.address.displacement);
+            let by_address = matches!(access.address.base, Base::Absolute | Base::Generic);
+            let found = if by_address { self.place_of_region(env, access, address >> REGION_SHIFT) } else { None };
+            let (space, buffer, start, origin_of_memory) = match found {
+                Some((place, address)) => {
+                    let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
+                    (place.space, buffer, place.start, address)
+                }
+                None if by_address => (Space::Storage, None, 0, 0),
+                None if access.address.base == Base::Workgroup => (Space::Workgroup, None, 0, 0),
+                None => (Space::Private, None, 0, 0),
+            };
+            let offset = i128::from(address.wrapping_sub(origin_of_memory).cast_signed());
+            let site = self.site(env, access, lane, space, buffer, i128::from(start) + offset);
+            let origin = if origin == u32::MAX { self.pc() } else { origin };
+            let detail = FaultDetail::Wrapped { origin, exact: offset + i128::from(difference), computed: offset };
             let pc = self.pc();
             env.recorder.fault(Rule::WrappedOffset, 0, || (site, detail), pc);
         }

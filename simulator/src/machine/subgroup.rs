@@ -649,6 +649,11 @@ impl Subgroup {
                 self.registers.set_value(operand.reg, operand.rows, lane, value);
             }
         }
+        if env.linked.config.detectors.offset {
+            for operand in entry.results.iter().filter(|operand| env.linked.address_registers[at(operand.reg.0)]) {
+                self.exact.given(operand.reg, operand.rows, &self.registers, &self.mask);
+            }
+        }
     }
 
     #[inline(never)]

@@ -163,7 +163,9 @@ impl Subgroup {
         }
         for &Operand { reg, rows } in &party.entry.results {
             if (0..rows).any(|row| linked.address_registers[at(reg.0 + row)]) {
-                self.exact.given(reg, rows, party.lanes, &self.registers, linked.program.signs_known);
+                let mut mask = super::registers::Mask::new(self.lanes());
+                mask.set(party.lanes, false);
+                self.exact.given(reg, rows, &self.registers, &mask);
             }
         }
     }

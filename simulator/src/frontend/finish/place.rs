@@ -85,6 +85,7 @@ fn forwarding(nodes: &[Node]) -> HashMap<u32, Pc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Tables;
 
     fn jump(label: u32) -> Node {
         Node::Instr(Instr::Jump { target: Pc(label) }, SpanId(0))
