@@ -2,8 +2,9 @@
 
 use super::ParseError;
 use super::cursor::{Parsed, Parser};
+use super::directive::is_known;
 use super::lexer::Kind;
-use crate::frontend::ptx::ast::{Function, Linkage, Name, Place};
+use crate::frontend::ptx::ast::{Function, Linkage, Name};
 
 /// Directives of a function, in the order of the text.
 #[derive(Debug, Default)]
@@ -73,6 +74,7 @@ impl<'t> Parser<'t> {
                     let directive = self.advance()?;
                     found.others.push(self.undotted(directive));
                 }
+                _ if is_known(word) => break,
                 _ => return Err(self.misplaced("in the head of a function")),
             }
         }
@@ -123,17 +125,5 @@ impl<'t> Parser<'t> {
             }
         }
         self.expect(b')', "after the attribute's values").map(drop)
-    }
-
-    /// A directive that is unknown, or stands where it may not.
-    pub(super) fn misplaced(&self, here: &str) -> ParseError {
-        let Place { start, end } = self.token.place;
-        let found = self.found();
-        match self.dotted() {
-            Some(word) if super::directive::is_known(word) => {
-                ParseError::new(Place { start, end }, format!("directive {found} cannot stand {here}"))
-            }
-            _ => ParseError::new(Place { start, end }, format!("unknown directive {found} {here}")),
-        }
     }
 }
