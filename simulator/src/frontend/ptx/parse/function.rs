@@ -3,7 +3,6 @@
 use super::ParseError;
 use super::cursor::{Parsed, Parser};
 use super::directive::is_known;
-use super::lexer::Kind;
 use crate::frontend::ptx::ast::{Function, Linkage, Name};
 
 /// Directives of a function, in the order of the text.
@@ -103,7 +102,10 @@ impl<'t> Parser<'t> {
         self.advance()?;
         self.expect(b'(', "after `.attribute`")?;
         let mut names = Vec::new();
-        while self.token.kind == Kind::Dotted {
+        while let Some(word) = self.dotted() {
+            if !matches!(word, "managed" | "unified") {
+                return Err(self.expected("`.managed` or `.unified`"));
+            }
             let token = self.advance()?;
             names.push(self.undotted(token));
             if self.take(b'(')? {
