@@ -1,7 +1,7 @@
 //! From text to syntax tree: PTX ISA 6.0 to 9.x, by recursive descent.
 //!
 //! Each token is looked at once, so the time is linear in the text; nesting is limited, so a hostile text cannot
-//! exhaust the stack. Constant expressions are folded here ([`constant`]). Checked beyond the grammar: names that are
+//! exhaust the stack. Constant expressions are folded here (`constant`). Checked beyond the grammar: names that are
 //! declared twice in one scope. Whether opcodes, modifiers, operands and registers fit together is the lowering's
 //! business. Not kept: the contents of `.section`s, call prototypes, what a `.ptr` parameter points to.
 

@@ -85,7 +85,12 @@ impl<'t> Parser<'t> {
         if self.at(mark) {
             return self.advance();
         }
-        Err(self.expected(&format!("`{}` {when}", char::from(mark))))
+        Err(self.expected_mark(mark, when))
+    }
+
+    #[cold]
+    fn expected_mark(&self, mark: u8, when: &str) -> ParseError {
+        self.expected(&format!("`{}` {when}", char::from(mark)))
     }
 
     /// Steps over a word.
@@ -98,6 +103,7 @@ impl<'t> Parser<'t> {
     }
 
     /// "expected ..., found ..." at the current token.
+    #[cold]
     pub(super) fn expected(&self, what: &str) -> ParseError {
         ParseError::new(self.token.place, format!("expected {what}, found {}", self.found()))
     }

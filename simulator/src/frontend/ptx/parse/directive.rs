@@ -125,6 +125,7 @@ impl<'t> Parser<'t> {
 
     fn module_directive(&mut self, word: &str, module: &mut Module<'t>) -> Parsed<()> {
         match word {
+            "version" => Err(ParseError::new(self.token.place, "a second `.version`: a module has one")),
             "target" => self.targets(&mut module.targets),
             "address_size" => {
                 module.address_size = self.address_size()?;
@@ -241,6 +242,18 @@ impl<'t> Parser<'t> {
         }
         self.expect(b';', "after the pragma")?;
         Ok(text)
+    }
+
+    /// A directive that is unknown, or stands where it may not.
+    pub(super) fn misplaced(&self, here: &str) -> ParseError {
+        let found = self.found();
+        let known = self.dotted().is_some_and(is_known);
+        let message = if known {
+            format!("directive {found} cannot stand {here}")
+        } else {
+            format!("unknown directive {found} {here}")
+        };
+        ParseError::new(self.token.place, message)
     }
 
     fn string(&mut self, what: &str) -> Parsed<String> {

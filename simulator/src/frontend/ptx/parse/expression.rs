@@ -36,7 +36,7 @@ impl Parser<'_> {
     pub(super) fn number(&mut self, what: &str, limit: u32) -> Parsed<u32> {
         let start = self.token.place.start;
         if !self.starts_constant() {
-            return Err(self.expected(what));
+            return Err(self.expected(&format!("a number for {what}")));
         }
         let value = self.constant()?;
         let fitting = value.magnitude().and_then(|value| u32::try_from(value).ok()).filter(|&value| value <= limit);
@@ -67,7 +67,8 @@ impl Parser<'_> {
         Ok(sum)
     }
 
-    fn starts_constant(&self) -> bool {
+    /// Whether a constant expression can start with the current token.
+    pub(super) fn starts_constant(&self) -> bool {
         match self.token.kind {
             Kind::Number | Kind::Mark(b'+' | b'-' | b'!' | b'~' | b'(') => true,
             Kind::Word => self.text(self.token) == "WARP_SZ",

@@ -2,8 +2,8 @@
 
 use super::ParseError;
 use super::cursor::{Parsed, Parser};
-use super::lexer::Kind;
-use crate::frontend::ptx::ast::{Function, Linkage, Name, Place};
+use super::directive::is_known;
+use crate::frontend::ptx::ast::{Function, Linkage, Name};
 
 /// Directives of a function, in the order of the text.
 #[derive(Debug, Default)]
@@ -73,6 +73,7 @@ impl<'t> Parser<'t> {
                     let directive = self.advance()?;
                     found.others.push(self.undotted(directive));
                 }
+                _ if is_known(word) => break,
                 _ => return Err(self.misplaced("in the head of a function")),
             }
         }
@@ -101,7 +102,10 @@ impl<'t> Parser<'t> {
         self.advance()?;
         self.expect(b'(', "after `.attribute`")?;
         let mut names = Vec::new();
-        while self.token.kind == Kind::Dotted {
+        while let Some(word) = self.dotted() {
+            if !matches!(word, "managed" | "unified") {
+                return Err(self.expected("`.managed` or `.unified`"));
+            }
             let token = self.advance()?;
             names.push(self.undotted(token));
             if self.take(b'(')? {
@@ -123,17 +127,5 @@ impl<'t> Parser<'t> {
             }
         }
         self.expect(b')', "after the attribute's values").map(drop)
-    }
-
-    /// A directive that is unknown, or stands where it may not.
-    pub(super) fn misplaced(&self, here: &str) -> ParseError {
-        let Place { start, end } = self.token.place;
-        let found = self.found();
-        match self.dotted() {
-            Some(word) if super::directive::is_known(word) => {
-                ParseError::new(Place { start, end }, format!("directive {found} cannot stand {here}"))
-            }
-            _ => ParseError::new(Place { start, end }, format!("unknown directive {found} {here}")),
-        }
     }
 }

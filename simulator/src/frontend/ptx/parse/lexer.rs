@@ -211,7 +211,8 @@ impl<'t> Lexer<'t> {
         match character {
             '#' => ParseError::unsupported(place, "preprocessor directives"),
             _ if character.is_control() => ParseError::new(place, format!("stray byte 0x{:02x}", u32::from(character))),
-            _ => ParseError::new(place, format!("stray character `{character}`")),
+            _ if character.is_ascii() => ParseError::new(place, format!("stray character `{character}`")),
+            _ => ParseError::new(place, format!("stray character `{}`", character.escape_debug())),
         }
     }
 }

@@ -18,7 +18,7 @@ impl<'t> Parser<'t> {
             }),
             Kind::Mark(b'!') if self.peek()?.kind == Kind::Word => self.negation(),
             Kind::Mark(b'-') if self.peek()?.kind == Kind::Word => self.minus(),
-            Kind::Number | Kind::Word | Kind::Mark(b'!' | b'-' | b'+' | b'~' | b'(') => self.constant_operand(),
+            _ if self.starts_constant() => self.constant_operand(),
             _ => Err(self.expected("an operand")),
         }
     }
@@ -71,7 +71,7 @@ impl<'t> Parser<'t> {
                 let place = self.since(name.place.start);
                 Ok(Operand::Address { base: Some(name), offset, brackets: false, place })
             }
-            Kind::Mark(b'[') => {
+            Kind::Mark(b'[') if self.adjacent() => {
                 Err(ParseError::unsupported(self.token.place, format!("the operand form `{}[...]`", name.text)))
             }
             _ => Ok(operand),
@@ -110,6 +110,9 @@ impl<'t> Parser<'t> {
     fn address(&mut self) -> Parsed<Operand<'t>> {
         let start = self.advance()?.place.start;
         let is_name = self.token.kind == Kind::Word && self.text(self.token) != "WARP_SZ";
+        if !is_name && !self.starts_constant() {
+            return Err(self.expected("an address"));
+        }
         let base = if is_name { Some(self.suffixed_name()?) } else { None };
         let offset = if is_name { self.offset()? } else { self.integer("an address")?.cast_signed() };
         if self.at(b',') {

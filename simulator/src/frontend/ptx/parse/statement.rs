@@ -130,8 +130,11 @@ impl<'t> Parser<'t> {
         let mut operands = Vec::new();
         let is_call = opcode.text == "call";
         if !self.at(b';') {
-            operands.reserve(4);
             loop {
+                if operands.is_empty() && matches!(self.token.kind, Kind::Mark(b'}' | b'@') | Kind::Dotted | Kind::End)
+                {
+                    break;
+                }
                 operands.push(if is_call { self.call_operand()? } else { self.operand()? });
                 if !self.take(b',')? {
                     break;
