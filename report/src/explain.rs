@@ -294,9 +294,9 @@ division by exact recipes on + - * and fma, and state the arithmetic profile of 
 Legs that could not run are shown with the reason and counted; they are never taken as agreeing.",
 };
 
-static GP0011: Explanation = Explanation {
+const GP0011: Explanation = Explanation {
     rule: Rule::Trap,
-    name: "GP0011",
+    name: "trap",
     title: "the kernel stopped itself",
     meaning: "\
 An invocation reached a trap: a failed `assert`, `__trap()`, PTX's `trap`, or a place that the compiler took for \
