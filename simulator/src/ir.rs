@@ -420,6 +420,10 @@ pub enum AtomicOp {
     Min,
     /// Larger of the two.
     Max,
+    /// `old >= operand ? 0 : old + 1`.
+    Increment,
+    /// `old == 0 || old > operand ? operand : old - 1`.
+    Decrement,
     /// Swaps.
     Exchange,
     /// Stores `value` where the old value equals `compare`. Gives the old value, and 1 in

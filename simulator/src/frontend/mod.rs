@@ -21,7 +21,8 @@ pub fn lower(launch: &Launch, dispatch: &Dispatch) -> Result<Program, SimulateEr
     let module = &launch.modules[dispatch.module.0];
     match &module.source {
         Source::Wgsl(_) | Source::SpirV(_) | Source::Glsl(_) => wgsl::lower(module, dispatch),
-        Source::Ptx(_) | Source::Cuda(_) => Err(SimulateError::Unsupported(crate::Unsupported {
+        Source::Ptx(_) => ptx::lower(module, dispatch),
+        Source::Cuda(_) => Err(SimulateError::Unsupported(crate::Unsupported {
             construct: format!("{} modules", module.source.language()),
             file: module.name.clone(),
             line: 0,

@@ -9,7 +9,10 @@ use super::registers::{CHUNK, Chunk, Lanes};
 use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
 use crate::finding::{Action, BoundsLimit, Rule};
-use crate::ir::{Access, AccessId, AccessKind, AtomicOp, Base, Reg, Scalar, Scope, Space};
+use crate::ir::{
+    Access, AccessId, AccessKind, AtomicOp, Base, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
+    WORKGROUP_REGION,
+};
 use crate::memory::page_of;
 use crate::memory::shadow::{Class, Stamp, granules_of};
 use crate::recorder::{FaultDetail, RawSite};
@@ -74,20 +77,11 @@ impl Subgroup {
             self.check_offsets(env, access);
         }
         self.compute_addresses(access);
-        let Some(place) = self.place(env, access) else {
-            self.unmapped(env, access, lanes);
-            self.zero(access, self.mask.bits);
-            return Done::Ran;
-        };
         let size = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
-        let mut pattern = self.pattern(lanes, size);
-        if !self.in_bounds(pattern, lanes, size, place.length) {
-            lanes &= !self.out_of_bounds(env, access, &place, lanes, size);
-            pattern = self.pattern(lanes, size);
-        }
-        if access.alignment > 1 && place.space != Space::Private {
-            self.check_alignment(env, access, &place, lanes, pattern);
-        }
+        let Some(place) = self.place(env, access) else {
+            return self.access_by_address(env, access, lanes, size, granted);
+        };
+        let (lanes, pattern) = self.without_faults(env, access, &place, lanes, size);
         if let Some(watch) = env.watch
             && !granted
             && self.is_scheduling_point(watch, access, &place, lanes, pattern, size)
@@ -97,14 +91,112 @@ impl Subgroup {
         if lanes != self.mask.bits {
             self.zero(access, self.mask.bits & !lanes);
         }
-        if lanes != 0 {
-            let touch = Touch { access, place: &place, lanes, pattern, size };
-            self.check_initialised(env, &touch);
-            self.shadow(env, &touch);
-            self.transfer(env, &touch);
+        self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
+        self.follow_loaded(env, access);
+        Done::Ran
+    }
+
+    /// Takes out the invocations whose bytes lie outside of the place, and reports them.
+    #[inline(always)]
+    fn without_faults(
+        &self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        place: &Place,
+        mut lanes: u128,
+        size: u64,
+    ) -> (u128, Pattern) {
+        let mut pattern = self.pattern(lanes, size);
+        if !self.in_bounds(pattern, lanes, size, place.length) {
+            lanes &= !self.out_of_bounds(env, access, place, lanes, size);
+            pattern = self.pattern(lanes, size);
+        }
+        if access.alignment > 1 && place.space != Space::Private {
+            self.check_alignment(env, access, place, lanes, pattern);
+        }
+        (lanes, pattern)
+    }
+
+    #[inline(always)]
+    fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        if touch.lanes != 0 {
+            self.check_initialised(env, touch);
+            self.shadow(env, touch);
+            self.transfer(env, touch);
+        }
+    }
+
+    /// An access whose address says by itself in which memory it lies: in one, most of the time.
+    fn access_by_address(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        lanes: u128,
+        size: u64,
+        granted: bool,
+    ) -> Done {
+        let mut groups: Vec<(Place, u128, Pattern)> = Vec::with_capacity(1);
+        let (mut left, mut done) = (lanes, 0);
+        while left != 0 {
+            let region = self.addresses[at(left.trailing_zeros())] >> REGION_SHIFT;
+            let group = Lanes(left)
+                .filter(|&lane| self.addresses[at(lane)] >> REGION_SHIFT == region)
+                .fold(0, |bits, lane| bits | 1 << lane);
+            left &= !group;
+            let Some((place, start)) = self.place_of_region(env, access, region) else {
+                self.unmapped(env, access, group);
+                continue;
+            };
+            for lane in Lanes(group) {
+                self.addresses[at(lane)] = self.addresses[at(lane)].wrapping_sub(start);
+            }
+            let (group, pattern) = self.without_faults(env, access, &place, group, size);
+            done |= group;
+            groups.push((place, group, pattern));
+        }
+        if let Some(watch) = env.watch
+            && !granted
+            && groups
+                .iter()
+                .any(|(place, lanes, pattern)| self.is_scheduling_point(watch, access, place, *lanes, *pattern, size))
+        {
+            return Done::Yielded;
+        }
+        if done != self.mask.bits {
+            self.zero(access, self.mask.bits & !done);
+        }
+        for (place, lanes, pattern) in &groups {
+            self.perform(env, &Touch { access, place, lanes: *lanes, pattern: *pattern, size });
         }
         self.follow_loaded(env, access);
         Done::Ran
+    }
+
+    /// The memory behind a region and the address of its first byte.
+    fn place_of_region(&self, env: &Environment<'_>, access: &Access, region: u64) -> Option<(Place, u64)> {
+        let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
+        let windows = access.address.base == Base::Generic;
+        match region {
+            WORKGROUP_REGION if windows => {
+                Some((own(Space::Workgroup, wide(env.workgroup.memory.len())), region << REGION_SHIFT))
+            }
+            PRIVATE_REGION if windows => {
+                let length = u64::from(env.linked.program.private_bytes);
+                Some((own(Space::Private, length), region << REGION_SHIFT))
+            }
+            _ => {
+                let binding = *env.linked.regions.get(at64(region))?;
+                let bound = &env.linked.bindings[binding?];
+                let place = Place {
+                    space: bound.space,
+                    buffer: bound.buffer,
+                    start: bound.start,
+                    length: bound.length,
+                    contested: bound.contested,
+                };
+                Some((place, bound.address))
+            }
+        }
     }
 
     fn follow_loaded(&mut self, env: &Environment<'_>, access: &Access) {

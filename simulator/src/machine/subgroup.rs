@@ -411,8 +411,10 @@ impl Subgroup {
 
     #[inline(always)]
     fn binary_f32(&mut self, env: &Environment<'_>, op: BinaryOp, dst: Reg, a: Reg, b: Reg) {
+        let nan = env.linked.program.nan;
         let (r, m) = (&mut self.registers, &self.mask);
         let f = f32::from_bits;
+        let canonical = |value: f32| if value.is_nan() { nan } else { value.to_bits() };
         match op {
             BinaryOp::Add => r.map2(m, dst, a, b, |x, y| canonical(f(x) + f(y))),
             BinaryOp::Sub => r.map2(m, dst, a, b, |x, y| canonical(f(x) - f(y))),
@@ -442,6 +444,11 @@ impl Subgroup {
                 r.map2(m, dst, a, b, |x, y| (x.cast_signed() >> (y & 31)).cast_unsigned());
             }
             BinaryOp::Shr => r.map2(m, dst, a, b, |x, y| x >> (y & 31)),
+            BinaryOp::ShlClamp => r.map2(m, dst, a, b, |x, y| if y < 32 { x << y } else { 0 }),
+            BinaryOp::ShrClamp if signed => {
+                r.map2(m, dst, a, b, |x, y| (x.cast_signed() >> y.min(31)).cast_unsigned());
+            }
+            BinaryOp::ShrClamp => r.map2(m, dst, a, b, |x, y| if y < 32 { x >> y } else { 0 }),
             BinaryOp::Eq => r.map2(m, dst, a, b, |x, y| u32::from(x == y)),
             BinaryOp::Ne => r.map2(m, dst, a, b, |x, y| u32::from(x != y)),
             BinaryOp::Lt if signed => r.map2(m, dst, a, b, |x, y| u32::from(x.cast_signed() < y.cast_signed())),
@@ -460,9 +467,10 @@ impl Subgroup {
 
     #[inline(always)]
     fn multiply_add(&mut self, env: &Environment<'_>, instr: &Instr, ty: Scalar, dst: Reg, operands: [Reg; 3]) {
-        let arithmetic = env.linked.config.arithmetic;
+        let (arithmetic, nan) = (env.linked.config.arithmetic, env.linked.program.nan);
         let (r, m) = (&mut self.registers, &self.mask);
         let f = f32::from_bits;
+        let canonical = |value: f32| if value.is_nan() { nan } else { value.to_bits() };
         match ty {
             Scalar::U32 | Scalar::I32 => {
                 r.map3(m, dst, operands, |x, y, z| x.wrapping_mul(y).wrapping_add(z));
@@ -504,6 +512,9 @@ impl Subgroup {
     fn unary(&mut self, env: &Environment<'_>, instr: &Instr, op: UnaryOp, ty: Scalar, dst: Reg, a: Reg) {
         let (r, m) = (&mut self.registers, &self.mask);
         match (op, ty) {
+            (UnaryOp::Flush, Scalar::F32) => {
+                r.map1(m, dst, a, |x| if x & 0x7f80_0000 == 0 { x & 0x8000_0000 } else { x });
+            }
             (UnaryOp::Neg, Scalar::F32) => r.map1(m, dst, a, |x| x ^ 0x8000_0000),
             (UnaryOp::Abs, Scalar::F32) => r.map1(m, dst, a, |x| x & 0x7fff_ffff),
             (UnaryOp::Neg, Scalar::U32 | Scalar::I32) => r.map1(m, dst, a, u32::wrapping_neg),
@@ -626,6 +637,8 @@ impl Subgroup {
                 }
                 _ => return,
             };
+            let is_nan = result == NAN && rows == 1 && matches!(float_result(instr), Some(Scalar::F32));
+            let result = if is_nan { u64::from(env.linked.program.nan) } else { result };
             self.registers.set_value(dst, rows, lane, result);
         }
     }
@@ -639,10 +652,17 @@ impl Subgroup {
     }
 }
 
-/// The bits of a result, every NaN being the same one: hosts differ in the sign and payload they give.
-#[inline(always)]
-const fn canonical(value: f32) -> u32 {
-    if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }
+/// The quiet NaN that [`semantics`] gives for f32.
+const NAN: u64 = 0x7fc0_0000;
+
+/// The type of an instruction's result, where that is a float computed from others.
+const fn float_result(instr: &Instr) -> Option<Scalar> {
+    match *instr {
+        Instr::Unary { op: UnaryOp::Neg | UnaryOp::Abs, .. } => None,
+        Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => Some(ty),
+        Instr::Convert { from, to, .. } if from.is_float() => Some(to),
+        _ => None,
+    }
 }
 
 const fn is_comparison(op: BinaryOp) -> bool {

@@ -60,6 +60,36 @@ pub(super) fn finish(mut program: Unfinished) -> Finished {
     place::place(program)
 }
 
+/// Finds out which rows are variables: those that several instructions write, or that some path reads before it
+/// writes them. Constants are none.
+pub(super) fn mark_variables(program: &mut Unfinished) {
+    let mut writes = vec![0_u32; index(program.rows)];
+    for node in &mut program.nodes {
+        if let Node::Instr(instr, _) = node {
+            operands::visit(instr, &mut program.tables, &mut |first, rows, role| {
+                for row in first.0..first.0.saturating_add(rows) {
+                    if let (operands::Role::Write, Some(count)) = (role, writes.get_mut(index(row))) {
+                        *count += 1;
+                    }
+                }
+            });
+        }
+    }
+    let flow = flow::Flow::new(&program.nodes);
+    let Some(live) = flow::Liveness::new(&mut program.nodes, &mut program.tables, program.rows, &flow) else { return };
+    program.variables = writes.iter().map(|&count| count > 1).collect();
+    for row in live.live_at_start() {
+        if let Some(variable) = program.variables.get_mut(index(row.0)) {
+            *variable = true;
+        }
+    }
+    for (row, _) in &program.constants {
+        if let Some(variable) = program.variables.get_mut(index(row.0)) {
+            *variable = false;
+        }
+    }
+}
+
 /// The part of a list that an index names.
 pub(super) fn index(row: u32) -> usize {
     usize::try_from(row).unwrap_or(usize::MAX)

@@ -4,19 +4,34 @@
 //! constant that the launch gives. Opcodes are lowered by kind: [`scalar`] for what an invocation computes from its own
 //! registers, and so on. What no one takes is refused by name, with its place.
 
+mod addresses;
+mod body;
 mod emit;
+mod layout;
+mod memory;
 mod registers;
 mod scalar;
+mod spans;
+mod synchronise;
+mod warp;
 mod words;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use gridproof_launch::{Arithmetic, Dispatch};
+
+use self::body::Frame;
+use self::layout::{Memory, Parameter, Reach};
+use self::spans::{Files, Spans};
 
 use self::emit::Emitter;
 use self::registers::{Registers, rows_of};
 use self::words::Words;
-use super::ast::{Instruction, Module, Name, Operand, Place, StateSpace, Type};
+use super::ast::{Function, Instruction, Module, Name, Operand, Place, StateSpace, Type};
+use crate::frontend::finish::{self, rows};
 use crate::frontend::source::Source;
-use crate::ir::{BinaryOp, Builtin, Instr, Reg, Scalar, SpanId};
+use crate::ir::{BinaryOp, Binding, Builtin, Instr, Program, Reg, Scalar, SpanId};
 use crate::outcome::SimulateError;
 
 /// A step of the lowering: what it gives, or why the module is refused.
@@ -34,25 +49,148 @@ pub(super) struct Symbol {
 }
 
 /// One kernel being lowered.
-pub(super) struct Lowerer<'m, 't> {
-    pub(super) module: &'m Module<'t>,
-    pub(super) source: &'m Source,
-    pub(super) emitter: Emitter,
-    pub(super) registers: Registers<'t>,
+struct Lowerer<'m, 't> {
+    module: &'m Module<'t>,
+    source: &'m Source,
+    emitter: Emitter,
+    registers: Registers<'t>,
     /// Variables by name, innermost scope last.
-    pub(super) symbols: Vec<HashMap<&'t str, Symbol>>,
+    symbols: Vec<HashMap<&'t str, Symbol>>,
     /// Operations whose bits devices compute differently.
-    pub(super) approximations: Vec<(String, SpanId)>,
+    approximations: Vec<(String, SpanId)>,
+    /// What the launch must bind, and what the module defines itself.
+    bindings: Vec<Binding>,
+    /// Regions given out.
+    regions: u64,
+    /// Kernel parameters by their address.
+    parameters: HashMap<u64, Parameter>,
+    /// Workgroup memory.
+    memory: Memory,
+    /// Private memory.
+    private: Memory,
+    spans: Spans,
+    files: Files,
+    /// Bodies being inlined, the kernel first.
+    frames: Vec<Frame<'t>>,
+}
+
+/// Lowers one kernel of a module for one dispatch.
+pub(super) fn lower(
+    module: &Module<'_>,
+    source: &Source,
+    known: &[(String, Arc<str>)],
+    dispatch: &Dispatch,
+) -> Lowered<Program> {
+    let entry = find_entry(module, source, &dispatch.entry)?;
+    let mut files = Files::new(&source.name, source.text.clone().unwrap_or_else(|| Arc::from("")));
+    for file in &module.files {
+        files.add(file.index, &file.name, known);
+    }
+    let mut lowerer = Lowerer {
+        module,
+        source,
+        emitter: Emitter::new(),
+        registers: Registers::default(),
+        symbols: Vec::new(),
+        approximations: Vec::new(),
+        bindings: Vec::new(),
+        regions: 0,
+        parameters: HashMap::new(),
+        memory: Memory::default(),
+        private: Memory::default(),
+        spans: Spans::default(),
+        files,
+        frames: Vec::new(),
+    };
+    if module.address_size != 64 {
+        let message = format!("`.address_size {}`: addresses have 64 bits", module.address_size);
+        return Err(lowerer.unsupported(Place::default(), message));
+    }
+    let workgroup_size = lowerer.workgroup_size(entry, dispatch)?;
+    let nowhere = lowerer.span_at(entry.name.place);
+    lowerer.emitter.at(nowhere);
+    let reach = Reach::new(entry, &module.functions);
+    lowerer.place_module(&reach, dispatch)?;
+    lowerer.kernel(entry)?;
+    Ok(lowerer.finish(entry, workgroup_size))
+}
+
+fn find_entry<'m, 't>(module: &'m Module<'t>, source: &Source, name: &str) -> Lowered<&'m Function<'t>> {
+    let entries = || module.functions.iter().filter(|function| function.is_entry && function.body.is_some());
+    if let Some(entry) = entries().find(|entry| entry.name.text == name) {
+        return Ok(entry);
+    }
+    let names: Vec<String> = entries().map(|entry| format!("`{}`", entry.name.text)).collect();
+    let known = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    Err(source.error_at((0, 0), format!("there is no entry point `{name}` in the module: {known}")))
+}
+
+/// A length as 64 bits.
+fn wide(length: usize) -> u64 {
+    crate::cast::wide(length)
 }
 
 impl<'t> Lowerer<'_, 't> {
+    /// What the launch says, within what the kernel allows.
+    fn workgroup_size(&self, entry: &Function<'t>, dispatch: &Dispatch) -> Lowered<[u32; 3]> {
+        let name = entry.name;
+        let Some(size) = dispatch.workgroup.or(entry.required_size) else {
+            return Err(self.invalid(name.place, format!("the launch gives no workgroup size for `{}`", name.text)));
+        };
+        if let Some(required) = entry.required_size.filter(|required| *required != size) {
+            let message = format!("`{}` must be launched with workgroups of {required:?}, not {size:?}", name.text);
+            return Err(self.invalid(name.place, message));
+        }
+        let count =
+            |size: [u32; 3]| size.iter().fold(1_u64, |all, &extent| all.saturating_mul(u64::from(extent.max(1))));
+        if let Some(largest) = entry.largest_size.filter(|largest| count(size) > count(*largest)) {
+            let message =
+                format!("`{}` may be launched with {} threads at most, not {}", name.text, count(largest), count(size));
+            return Err(self.invalid(name.place, message));
+        }
+        Ok(size)
+    }
+
+    fn finish(mut self, entry: &Function<'t>, workgroup_size: [u32; 3]) -> Program {
+        let small = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).next_multiple_of(4);
+        let mut unfinished = std::mem::replace(&mut self.emitter, Emitter::new()).into_unfinished();
+        finish::mark_variables(&mut unfinished);
+        let laid = finish::finish(unfinished);
+        let mut program = Program {
+            entry: entry.name.text.to_owned(),
+            files: self.files.into_list(),
+            code: laid.code,
+            span_of: laid.span_of,
+            spans: self.spans.into_list(),
+            rows: laid.rows,
+            constants: laid.constants,
+            zeroed: Vec::new(),
+            tables: laid.tables,
+            bindings: self.bindings,
+            workgroup_size,
+            workgroup_bytes: small(self.memory.bytes),
+            workgroup_zeroed: false,
+            workgroup_variables: self.memory.variables,
+            private_bytes: small(self.private.bytes),
+            private_zeroed: false,
+            private_variables: self.private.variables,
+            strict_barriers: false,
+            arithmetic: Some(Arithmetic::FUSED),
+            nan: 0x7fff_ffff,
+            signs_known: false,
+            approximations: Some(self.approximations),
+        };
+        rows::share(&mut program);
+        program
+    }
+
     /// The module is not valid PTX.
-    pub(super) fn invalid(&self, place: Place, message: impl Into<String>) -> SimulateError {
+    fn invalid(&self, place: Place, message: impl Into<String>) -> SimulateError {
         self.source.error_at(self.position(place), message)
     }
 
     /// The module uses what the simulator does not model.
-    pub(super) fn unsupported(&self, place: Place, construct: impl Into<String>) -> SimulateError {
+    fn unsupported(&self, place: Place, construct: impl Into<String>) -> SimulateError {
         self.source.unsupported_at(self.position(place), construct)
     }
 
@@ -61,7 +199,7 @@ impl<'t> Lowerer<'_, 't> {
     }
 
     /// Refuses a modifier that nobody took.
-    pub(super) fn finish_words(&self, words: &Words<'_, 't>, instruction: &Instruction<'t>) -> Lowered<()> {
+    fn finish_words(&self, words: &Words<'_, 't>, instruction: &Instruction<'t>) -> Lowered<()> {
         match words.rest() {
             None => Ok(()),
             Some(name) => Err(self.unsupported(name.place, format!("`.{}` of `{}`", name.text, written(instruction)))),
@@ -69,15 +207,12 @@ impl<'t> Lowerer<'_, 't> {
     }
 
     /// Records that devices compute this operation differently.
-    pub(super) fn approximate(&mut self, instruction: &Instruction<'t>) {
+    fn approximate(&mut self, instruction: &Instruction<'t>) {
         self.approximations.push((written(instruction), self.emitter.span()));
     }
 
     /// The operands, of which there must be `N`.
-    pub(super) fn operands<'i, const N: usize>(
-        &self,
-        instruction: &'i Instruction<'t>,
-    ) -> Lowered<&'i [Operand<'t>; N]> {
+    fn operands<'i, const N: usize>(&self, instruction: &'i Instruction<'t>) -> Lowered<&'i [Operand<'t>; N]> {
         instruction.operands.as_slice().try_into().map_err(|_| {
             let message =
                 format!("`{}` takes {N} operands, and has {}", written(instruction), instruction.operands.len());
@@ -86,12 +221,12 @@ impl<'t> Lowerer<'_, 't> {
     }
 
     /// The rows of an operand of type `ty`, of exactly its width.
-    pub(super) fn read(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
+    fn read(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
         self.read_as(operand, ty, false)
     }
 
     /// The same, where the register may be wider than the type (`cvt`, `ld`, `st`): its low bits.
-    pub(super) fn read_low(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
+    fn read_low(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
         self.read_as(operand, ty, true)
     }
 
@@ -136,17 +271,17 @@ impl<'t> Lowerer<'_, 't> {
         self.integer(symbol.address, ty, name.place)
     }
 
-    pub(super) fn width(&self, name: Name<'t>, has: Type, wants: Type) -> SimulateError {
+    fn width(&self, name: Name<'t>, has: Type, wants: Type) -> SimulateError {
         let words = |ty: Type| if ty == Type::Pred { "a predicate".to_owned() } else { format!("{} bits", ty.bits()) };
         self.invalid(name.place, format!("`{}` is {}; {} is needed here", name.text, words(has), words(wants)))
     }
 
-    pub(super) fn unknown(&self, name: Name<'t>) -> SimulateError {
+    fn unknown(&self, name: Name<'t>) -> SimulateError {
         self.invalid(name.place, format!("`{}` is not declared", name.text))
     }
 
     /// The variable called `name`.
-    pub(super) fn symbol(&self, name: &str) -> Option<Symbol> {
+    fn symbol(&self, name: &str) -> Option<Symbol> {
         self.symbols.iter().rev().find_map(|scope| scope.get(name)).copied()
     }
 
@@ -199,12 +334,12 @@ impl<'t> Lowerer<'_, 't> {
     }
 
     /// The register that a result of type `ty` goes to; `_` gives rows that nobody reads.
-    pub(super) fn write(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
+    fn write(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
         self.write_as(operand, ty, false)
     }
 
     /// The same, where the register may be wider than the type (`cvt`, `ld`): the caller extends the value.
-    pub(super) fn write_wide(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<(Reg, Type)> {
+    fn write_wide(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<(Reg, Type)> {
         let declared = match operand {
             Operand::Name(name) => self.registers.find(name.text, &mut self.emitter).map(|register| register.ty),
             _ => None,
