@@ -168,6 +168,8 @@ pub enum Transfer {
         source_bytes: Option<Reg>,
         /// `bool` row: writes zeros and reads nothing.
         ignore: Option<Reg>,
+        /// Rows for the bytes on their way, 16 of them; what they hold before and after means nothing.
+        scratch: Reg,
     },
     /// The copies started so far and not in a group yet become one.
     Commit,

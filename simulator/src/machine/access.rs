@@ -5,6 +5,7 @@
 //! values, race shadow, data. When the invocations read adjacent elements, the steps work on the whole range.
 
 use super::environment::{Environment, TraceEntry, Watch};
+use super::order::Knowledge;
 use super::registers::{CHUNK, Chunk, Lanes};
 use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
@@ -28,7 +29,7 @@ pub enum Done {
 
 /// Where the bytes of an access are.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(super) struct Place {
     space: Space,
     /// Image, for storage and uniform memory.
     buffer: usize,
@@ -41,7 +42,7 @@ struct Place {
 
 /// How the addresses of the executing invocations lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pattern {
+pub(super) enum Pattern {
     /// Invocations 0..n, each right after the one before.
     Adjacent { first: u64, count: u32 },
     /// All the same.
@@ -52,15 +53,15 @@ enum Pattern {
 
 /// What an access has come to, once its faults are taken out.
 #[derive(Clone, Copy, Debug)]
-struct Touch<'a> {
-    access: &'a Access,
-    place: &'a Place,
+pub(super) struct Touch<'a> {
+    pub(super) access: &'a Access,
+    pub(super) place: &'a Place,
     /// Invocations without a fault.
-    lanes: u128,
+    pub(super) lanes: u128,
     /// How their addresses lie.
-    pattern: Pattern,
+    pub(super) pattern: Pattern,
     /// Bytes of each.
-    size: u64,
+    pub(super) size: u64,
 }
 
 impl Subgroup {
@@ -68,9 +69,23 @@ impl Subgroup {
     #[inline(always)]
     pub fn access(&mut self, env: &mut Environment<'_>, id: AccessId, granted: bool) -> Done {
         let linked = env.linked;
-        let access = &linked.program.tables.accesses[at(id.0)];
+        self.access_entry(env, &linked.program.tables.accesses[at(id.0)], Some(id), granted)
+    }
+
+    /// The same, for an access that need not be in the table.
+    #[inline(always)]
+    pub(super) fn access_entry(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        id: Option<AccessId>,
+        granted: bool,
+    ) -> Done {
+        let linked = env.linked;
         let mut lanes = self.mask.bits;
-        if !access.checks.is_empty() {
+        if let Some(id) = id
+            && !access.checks.is_empty()
+        {
             lanes &= !self.failed_checks(env, access, id);
         }
         if linked.config.detectors.offset {
@@ -98,7 +113,7 @@ impl Subgroup {
 
     /// Takes out the invocations whose bytes lie outside of the place, and reports them.
     #[inline(always)]
-    fn without_faults(
+    pub(super) fn without_faults(
         &self,
         env: &mut Environment<'_>,
         access: &Access,
@@ -118,7 +133,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+    pub(super) fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         if touch.lanes != 0 {
             self.check_initialised(env, touch);
             self.shadow(env, touch);
@@ -331,7 +346,7 @@ impl Subgroup {
 
     /// Fills `self.addresses` with byte offsets in the window (absolute addresses for [`Base::Absolute`]).
     #[inline(always)]
-    fn compute_addresses(&mut self, access: &Access) {
+    pub(super) fn compute_addresses(&mut self, access: &Access) {
         let address = &access.address;
         let base = address.displacement.cast_unsigned();
         let scale = u64::from(address.scale);
@@ -360,7 +375,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn place(&self, env: &Environment<'_>, access: &Access) -> Option<Place> {
+    pub(super) fn place(&self, env: &Environment<'_>, access: &Access) -> Option<Place> {
         let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
         match access.address.base {
             Base::Binding(id) => {
@@ -575,8 +590,8 @@ impl Subgroup {
         }
     }
 
-    const fn stamp(&self, interval: u32, subgroup_shift: u32) -> Stamp {
-        Stamp { interval, epoch: self.epoch, first_invocation: self.first_invocation, subgroup_shift }
+    const fn stamp<'a>(&self, order: &'a Knowledge, interval: u32, subgroup_shift: u32) -> Stamp<'a> {
+        Stamp { interval, epoch: self.epoch, order, first_invocation: self.first_invocation, subgroup_shift }
     }
 
     #[inline(always)]
@@ -584,7 +599,8 @@ impl Subgroup {
         let Touch { access, place, lanes, pattern, size } = *touch;
         let shift = env.linked.workgroup_granule_shift;
         let granules = (env.workgroup.memory.len() >> shift) + 1;
-        let stamp = self.stamp(env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
+        let order = self.order.clone();
+        let stamp = self.stamp(&order, env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
         let class = class_of(access);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(first, size, shift)
@@ -610,7 +626,8 @@ impl Subgroup {
         let Touch { access, place, lanes, pattern, size } = *touch;
         let shadow = &env.shadows[place.buffer];
         let (shift, granules) = (shadow.granule_shift, shadow.granules());
-        let stamp = self.stamp(env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
+        let order = self.order.clone();
+        let stamp = self.stamp(&order, env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
         let (class, workgroup) = (class_of(access), env.workgroup.index);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(place.start + first, size, shift)
@@ -882,6 +899,7 @@ impl Subgroup {
                         value: self.registers.value(Reg(shown.0 + element * rows), rows, lane),
                         interval,
                         epoch: self.epoch,
+                        order: self.order.clone(),
                         barriers: env.workgroup.barriers,
                     });
                 }

@@ -208,6 +208,17 @@ impl Exact {
         });
     }
 
+    /// Takes a register as given, for invocations named by bits.
+    pub fn given(&mut self, reg: Reg, rows: u32, lanes: u128, registers: &Registers, signs_known: bool) {
+        let _ = (lanes, signs_known);
+        for row in 0..rows {
+            let row = Reg(reg.0 + row);
+            let mut mask = Mask::new(narrow(self.lanes));
+            mask.set(lanes, false);
+            self.fresh(row, false, registers, &mask);
+        }
+    }
+
     #[inline(never)]
     fn store(&mut self, dst: Reg, registers: &Registers, mask: &Mask, value: impl Fn(u32, u32) -> Value) {
         let mut row = self.rows[at(dst.0)].take().unwrap_or_else(|| self.blank(dst, registers));

@@ -9,11 +9,15 @@ use gridproof_launch::Denormals;
 use super::access::Done;
 use super::environment::Environment;
 use super::exact::{Exact, Follow};
+use super::order::Knowledge;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
+use super::transfer::PendingCopy;
 use super::{collective, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
 use crate::finding::{Action, Rule};
-use crate::ir::{BarrierScope, BinaryOp, Builtin, Instr, Reg, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp};
+use crate::ir::{
+    BarrierScope, BinaryOp, Builtin, Instr, Reg, RendezvousId, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp, WarpId,
+};
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
@@ -33,6 +37,36 @@ pub struct Waiting {
     pub workgroup_memory: bool,
     /// Whether it orders storage memory.
     pub storage_memory: bool,
+}
+
+/// A group that waits for other invocations of its subgroup, or at a named barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// The instruction.
+    pub pc: u32,
+    /// Who waits.
+    pub lanes: u128,
+    /// For whom.
+    pub place: ParkedAt,
+}
+
+/// Where a group waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParkedAt {
+    /// For the other invocations of the mask.
+    Warp {
+        /// The operation.
+        id: WarpId,
+        /// The mask.
+        members: u128,
+    },
+    /// At a named barrier.
+    Rendezvous {
+        /// The instruction's entry.
+        id: RendezvousId,
+        /// Which barrier.
+        barrier: u32,
+    },
 }
 
 /// Why a subgroup stopped running.
@@ -65,8 +99,16 @@ pub struct Subgroup {
     pub clock: u64,
     /// Instructions times invocations.
     pub instructions: u64,
-    /// Subgroup barriers passed.
+    /// Its clock for order: barriers passed without the whole workgroup.
     pub epoch: u32,
+    /// What comes before what it does now.
+    pub order: Knowledge,
+    /// Groups that wait for others of the subgroup, or at a named barrier.
+    pub parked: Vec<Parked>,
+    /// Asynchronous copies that have not arrived.
+    pub(super) copies: Vec<PendingCopy>,
+    /// Groups of copies committed so far, per invocation.
+    pub(super) committed: Vec<u32>,
     /// Groups at barriers.
     pub waiting: Vec<Waiting>,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
@@ -100,6 +142,10 @@ impl Subgroup {
             clock: 0,
             instructions: 0,
             epoch: 0,
+            order: Knowledge::default(),
+            parked: Vec::new(),
+            copies: Vec::new(),
+            committed: Vec::new(),
             waiting: Vec::new(),
             private_initialised: None,
             addresses: vec![0; chunks * CHUNK],
@@ -121,6 +167,10 @@ impl Subgroup {
         self.clock = 0;
         self.instructions = 0;
         self.epoch = 0;
+        self.order.reset();
+        self.parked.clear();
+        self.copies.clear();
+        self.committed.clear();
         self.ready.clear();
         self.waiting.clear();
         self.meeting_point = u32::MAX;
@@ -167,6 +217,7 @@ impl Subgroup {
         self.live = 0;
         self.ready.clear();
         self.waiting.clear();
+        self.parked.clear();
         self.mask.set(0, false);
     }
 
@@ -184,7 +235,7 @@ impl Subgroup {
                 self.regroup();
             }
             let pc = at(self.pc);
-            let Some(instr) = code.get(pc) else { return self.leave() };
+            let Some(instr) = code.get(pc) else { return self.leave(env) };
             self.clock += 1;
             self.instructions += u64::from(self.mask.count);
             match *instr {
@@ -220,9 +271,33 @@ impl Subgroup {
                     }
                     continue;
                 }
+                Instr::Warp(id) => {
+                    if self.warp(env, id) {
+                        self.pc += 1;
+                    } else if !self.next_group() {
+                        return self.stopped();
+                    }
+                    continue;
+                }
+                Instr::Rendezvous(id) => {
+                    if self.arrive(env, id) {
+                        self.pc += 1;
+                    } else if !self.next_group() {
+                        return self.stopped();
+                    }
+                    continue;
+                }
+                Instr::Transfer(id) => self.transfer_instruction(env, id),
                 Instr::Exit | Instr::Trap => {
+                    if matches!(instr, Instr::Trap) {
+                        self.trapped(env);
+                    }
                     self.live &= !self.mask.bits;
+                    env.workgroup.live = env.workgroup.live.saturating_sub(self.mask.count);
                     self.mask.set(0, false);
+                    if !self.parked.is_empty() {
+                        self.wake(env);
+                    }
                     if !self.next_group() {
                         return self.stopped();
                     }
@@ -246,14 +321,15 @@ impl Subgroup {
     }
 
     /// The last instruction was not an exit: the invocations end all the same.
-    fn leave(&mut self) -> Event {
+    fn leave(&mut self, env: &mut Environment<'_>) -> Event {
         self.live &= !self.mask.bits;
+        env.workgroup.live = env.workgroup.live.saturating_sub(self.mask.count);
         self.mask.set(0, false);
         if self.next_group() { Event::Paused } else { self.stopped() }
     }
 
     fn stopped(&self) -> Event {
-        if self.waiting.is_empty() { Event::Ended } else { Event::Waiting }
+        if self.waiting.is_empty() && self.parked.is_empty() { Event::Ended } else { Event::Waiting }
     }
 
     /// Parks the running group. Whether it really waits: a subgroup barrier that everyone reached does not.
@@ -273,8 +349,44 @@ impl Subgroup {
 
     /// Everyone in the subgroup has reached its barrier.
     pub fn pass_subgroup_barrier(&mut self) {
-        self.epoch += 1;
+        self.tick_whole();
         self.release(BarrierScope::Subgroup);
+    }
+
+    /// All invocations of the subgroup have met.
+    pub(super) const fn tick_whole(&mut self) {
+        self.epoch += 1;
+        self.order.whole = self.epoch;
+    }
+
+    /// Invocations that go on elsewhere.
+    pub(super) fn make_ready(&mut self, pc: u32, lanes: u128) {
+        self.ready.push((pc, lanes));
+        self.meeting_point = self.meeting_point.min(pc);
+    }
+
+    /// Invocations leave the running group; whether any stay.
+    pub(super) fn leave_group(&mut self, lanes: u128) -> bool {
+        let rest = self.mask.bits & !lanes;
+        self.mask.set(rest, false);
+        rest != 0
+    }
+
+    pub(super) const fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
+    /// Pretends to stand elsewhere, so that reports name that place.
+    pub(super) const fn stand_at(&mut self, pc: u32) -> u32 {
+        std::mem::replace(&mut self.pc, pc)
+    }
+
+    #[inline(never)]
+    fn trapped(&self, env: &mut Environment<'_>) {
+        for lane in self.mask.lanes() {
+            let site = self.standing(env, lane, Action::Ended);
+            env.recorder.fault(Rule::Trap, 0, || (site, FaultDetail::None), self.pc);
+        }
     }
 
     /// Makes the ready group with the lowest program counter the running one. Whether there is one.
@@ -303,7 +415,7 @@ impl Subgroup {
         });
         self.pc = lowest;
         self.meeting_point = self.ready.iter().map(|group| group.0).min().unwrap_or(u32::MAX);
-        self.mask.set(lanes, self.ready.is_empty() && self.waiting.is_empty());
+        self.mask.set(lanes, self.ready.is_empty() && self.waiting.is_empty() && self.parked.is_empty());
     }
 
     #[inline(always)]

@@ -109,12 +109,13 @@ pub(crate) fn visit(instr: &mut Instr, tables: &mut Tables, see: &mut impl FnMut
             }
         }
         Instr::Transfer(id) => {
-            if let Some(Transfer::Copy { destination, source, source_bytes, ignore, .. }) =
+            if let Some(Transfer::Copy { destination, source, source_bytes, ignore, scratch, .. }) =
                 tables.transfers.get_mut(index(id.0))
             {
                 visit_address(destination, see);
                 visit_address(source, see);
                 source_bytes.iter_mut().chain(ignore).for_each(|row| see(row, 1, Read));
+                see(scratch, 16, Write);
             }
         }
         Instr::JumpIf { condition, .. } => see(condition, 1, Read),

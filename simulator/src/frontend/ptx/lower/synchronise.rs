@@ -179,7 +179,8 @@ impl<'t> Lowerer<'_, 't> {
                 source_bytes = Some(self.read(extra, Type::B32)?);
             }
         }
-        self.transfer(Transfer::Copy { destination, source, bytes, source_bytes, ignore });
+        let scratch = self.emitter.fresh(16);
+        self.transfer(Transfer::Copy { destination, source, bytes, source_bytes, ignore, scratch });
         Ok(())
     }
 }
