@@ -23,7 +23,10 @@ use std::fmt;
 
 use gridproof_launch::{Arithmetic, Contents};
 
-pub use self::extended::ExtendedOp;
+pub use self::extended::{
+    Clamp, Comparison, Conversion, DotProduct, ExtendedOp, FloatClass, FloatOp, FloatOperation, Format, IntegerOp,
+    Lanes, Permute, Relation, Signs,
+};
 pub use self::matrix::{Element, Matrix};
 pub use self::tables::{
     Extended, ExtendedId, FloatReduction, Operand, Rendezvous, RendezvousId, RendezvousKind, ShuffleMode, Tables,

@@ -212,7 +212,7 @@ fn compare<T: PartialOrd>(op: BinaryOp, x: T, y: T) -> Option<bool> {
     })
 }
 
-fn transcendental(op: UnaryOp, x: f64) -> Option<f64> {
+pub(super) fn transcendental(op: UnaryOp, x: f64) -> Option<f64> {
     Some(match op {
         UnaryOp::InverseSqrt => 1.0 / x.sqrt(),
         UnaryOp::Reciprocal => 1.0 / x,

@@ -120,7 +120,7 @@ fn extract_bits(ty: Integer, a: u64, offset: u32, count: u32) -> u64 {
 }
 
 /// The high half of the product of two extended values.
-fn high_product(ty: Integer, x: u64, y: u64) -> u64 {
+pub(super) fn high_product(ty: Integer, x: u64, y: u64) -> u64 {
     let product = if ty.signed {
         (i128::from(x.cast_signed()) * i128::from(y.cast_signed())).cast_unsigned()
     } else {

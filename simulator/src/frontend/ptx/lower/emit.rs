@@ -19,6 +19,7 @@ pub(super) struct Emitter {
     constants: Vec<(Reg, u32)>,
     words: HashMap<u32, Reg>,
     pairs: HashMap<u64, Reg>,
+    carry: Option<Reg>,
     rows: u32,
     labels: u32,
     span: SpanId,
@@ -32,6 +33,7 @@ impl Emitter {
             constants: Vec::new(),
             words: HashMap::new(),
             pairs: HashMap::new(),
+            carry: None,
             rows: 0,
             labels: 0,
             span: SpanId(0),
@@ -86,6 +88,18 @@ impl Emitter {
         self.constants.push((reg.high(), crate::cast::high(bits)));
         self.pairs.insert(bits, reg);
         reg
+    }
+
+    /// The row of PTX's condition code: the carry that `.cc` leaves.
+    pub(super) const fn carry(&mut self) -> Reg {
+        match self.carry {
+            Some(row) => row,
+            None => {
+                let row = self.fresh(1);
+                self.carry = Some(row);
+                row
+            }
+        }
     }
 
     /// The value of a constant row.
