@@ -321,6 +321,13 @@ pub enum Operand<'t> {
         /// Where.
         place: Place,
     },
+    /// Component of a vector register: never written so, but what the name of the whole stands for.
+    Component {
+        /// The register.
+        name: Name<'t>,
+        /// Which, counted from 0.
+        component: u32,
+    },
     /// `{a, b, ...}`.
     Vector {
         /// The parts.
@@ -349,7 +356,7 @@ impl Operand<'_> {
     /// Where it stands.
     pub fn place(&self) -> Place {
         match self {
-            Self::Name(name) | Self::Not(name) => name.place,
+            Self::Name(name) | Self::Not(name) | Self::Component { name, .. } => name.place,
             Self::Integer { place, .. }
             | Self::Float32 { place, .. }
             | Self::Float64 { place, .. }

@@ -181,7 +181,8 @@ impl<'m, 't> Lowerer<'m, 't> {
             || self.memory(instruction)?
             || self.addresses(instruction)?
             || self.synchronise(instruction)?
-            || self.warp(instruction)?;
+            || self.warp(instruction)?
+            || self.fragments(instruction)?;
         if taken {
             return Ok(());
         }

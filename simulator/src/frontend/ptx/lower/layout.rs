@@ -139,6 +139,10 @@ impl<'m, 't> Lowerer<'m, 't> {
         self.place_parameters(entry, dispatch)?;
         let module = self.module;
         let used = reach.variables(&module.variables);
+        // Addresses of functions: nothing can be read there, and no call goes through them.
+        for (position, function) in (1_u64..).zip(&module.functions) {
+            self.declare(function.name.text, Symbol { space: StateSpace::Global, address: position << 4, length: 0 });
+        }
         let mut late = Vec::new();
         for variable in &used {
             match variable.space {

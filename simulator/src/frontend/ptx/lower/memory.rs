@@ -2,7 +2,7 @@
 
 use super::words::Words;
 use super::{Lowered, Lowerer, written};
-use crate::frontend::ptx::ast::{Instruction, Operand, StateSpace, Type};
+use crate::frontend::ptx::ast::{Instruction, Name, Operand, StateSpace, Type};
 use crate::ir::{
     Access, AccessKind, Address, AtomicOp, Base, Instr, Order, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope,
 };
@@ -208,7 +208,7 @@ impl<'t> Lowerer<'_, 't> {
             }
         }
         for (element, part) in (0..).zip(parts) {
-            self.receive(part, shape.ty, Reg(value.0 + element * scalar.rows()))?;
+            self.receive(&part, shape.ty, Reg(value.0 + element * scalar.rows()))?;
         }
         Ok(())
     }
@@ -240,10 +240,22 @@ impl<'t> Lowerer<'_, 't> {
         Ok(())
     }
 
-    fn parts<'i>(&self, operand: &'i Operand<'t>, count: u32) -> Lowered<Vec<&'i Operand<'t>>> {
-        let parts: Vec<&Operand<'t>> = match operand {
-            Operand::Vector { parts, .. } => parts.iter().collect(),
-            other => vec![other],
+    /// The components of a `.v2` or `.v4` register.
+    fn components(&mut self, name: Name<'t>, count: u32) -> Vec<Operand<'t>> {
+        let vector = self.registers.find(name.text, &mut self.emitter);
+        match vector {
+            Some(register) if register.vector == count => {
+                (0..count).map(|component| Operand::Component { name, component }).collect()
+            }
+            _ => vec![Operand::Name(name)],
+        }
+    }
+
+    fn parts(&mut self, operand: &Operand<'t>, count: u32) -> Lowered<Vec<Operand<'t>>> {
+        let parts: Vec<Operand<'t>> = match operand {
+            Operand::Vector { parts, .. } => parts.clone(),
+            Operand::Name(name) if count > 1 => self.components(*name, count),
+            other => vec![other.clone()],
         };
         if parts.len() == crate::cast::at(count) {
             return Ok(parts);
@@ -283,7 +295,7 @@ impl<'t> Lowerer<'_, 't> {
             let bits = bytes.iter().rev().fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
             let value =
                 if size == 8 { self.emitter.constant64(bits) } else { self.emitter.constant(crate::cast::low(bits)) };
-            self.receive(part, shape.ty, value)?;
+            self.receive(&part, shape.ty, value)?;
         }
         Ok(true)
     }
@@ -303,7 +315,7 @@ impl<'t> Lowerer<'_, 't> {
         let scalar = scalar_of(shape.ty);
         let mut sources = Vec::new();
         for part in parts {
-            sources.push(self.read_low(part, shape.ty)?);
+            sources.push(self.read_low(&part, shape.ty)?);
         }
         if let Some(Strong { order, scope }) = strong {
             for (element, source) in (0..).zip(sources) {
@@ -402,6 +414,12 @@ impl<'t> Lowerer<'_, 't> {
         }
         let symbol = self.symbol(name.text).ok_or_else(|| self.unknown(name))?;
         self.check_window(name, symbol.space, window)?;
+        // A variable's name says where it is, also where the instruction does not.
+        match (window, symbol.space) {
+            (Window::Generic, StateSpace::Shared) => address.base = Base::Workgroup,
+            (Window::Generic, StateSpace::Local) => address.base = Base::Private,
+            _ => {}
+        }
         let private = PRIVATE_REGION << REGION_SHIFT;
         let known = symbol.address.wrapping_add_signed(offset);
         match address.base {
@@ -426,7 +444,7 @@ impl<'t> Lowerer<'_, 't> {
         window: Window,
     ) -> Lowered<()> {
         let fits = match window {
-            Window::Generic => matches!(space, StateSpace::Global | StateSpace::Const | StateSpace::Param),
+            Window::Generic => true,
             Window::Space(wanted) => wanted == space,
         };
         if fits {
@@ -500,7 +518,7 @@ impl<'t> Lowerer<'_, 't> {
         };
         let last = operands.get(2).filter(|_| needed == 3);
         for (value, result) in values.into_iter().zip(results) {
-            self.atomic_element(op, order, scope, ty, [Some(value), last, result], address)?;
+            self.atomic_element(op, order, scope, ty, [Some(&value), last, result.as_ref()], address)?;
             address.displacement += i64::from(ty.bits() / 8);
         }
         Ok(())

@@ -7,11 +7,13 @@
 mod addresses;
 mod body;
 mod emit;
+mod fragments;
 mod layout;
 mod memory;
 mod registers;
 mod scalar;
 mod spans;
+mod special;
 mod synchronise;
 mod warp;
 mod words;
@@ -26,12 +28,12 @@ use self::layout::{Memory, Parameter, Reach};
 use self::spans::{Files, Spans};
 
 use self::emit::Emitter;
-use self::registers::{Registers, rows_of};
+use self::registers::{Register, Registers, rows_of};
 use self::words::Words;
 use super::ast::{Function, Instruction, Module, Name, Operand, Place, StateSpace, Type};
 use crate::frontend::finish::{self, rows};
 use crate::frontend::source::Source;
-use crate::ir::{BinaryOp, Binding, Builtin, Instr, Program, Reg, Scalar, SpanId};
+use crate::ir::{BinaryOp, Binding, Instr, Program, Reg, Scalar, SpanId};
 use crate::outcome::SimulateError;
 
 /// A step of the lowering: what it gives, or why the module is refused.
@@ -62,6 +64,8 @@ struct Lowerer<'m, 't> {
     bindings: Vec<Binding>,
     /// Regions given out.
     regions: u64,
+    /// Dynamic workgroup memory.
+    dynamic_bytes: u32,
     /// Kernel parameters by their address.
     parameters: HashMap<u64, Parameter>,
     /// Workgroup memory.
@@ -95,6 +99,7 @@ pub(super) fn lower(
         approximations: Vec::new(),
         bindings: Vec::new(),
         regions: 0,
+        dynamic_bytes: dispatch.dynamic_workgroup_bytes,
         parameters: HashMap::new(),
         memory: Memory::default(),
         private: Memory::default(),
@@ -232,12 +237,20 @@ impl<'t> Lowerer<'_, 't> {
 
     fn read_as(&mut self, operand: &Operand<'t>, ty: Type, wider: bool) -> Lowered<Reg> {
         match operand {
-            Operand::Name(name) => self.read_name(*name, ty, wider),
+            Operand::Name(name) => {
+                let register = self.registers.find(name.text, &mut self.emitter);
+                self.read_name(*name, register, ty, wider)
+            }
+            Operand::Component { name, component } => {
+                let register = self.registers.component(name.text, *component, &mut self.emitter);
+                self.read_name(*name, register, ty, wider)
+            }
             Operand::Integer { bits, place } => self.integer(*bits, ty, *place),
             Operand::Float32 { bits, place } => self.float(f64::from(f32::from_bits(*bits)), Some(*bits), ty, *place),
             Operand::Float64 { bits, place } => self.float(f64::from_bits(*bits), None, ty, *place),
             Operand::Not(name) if ty == Type::Pred => {
-                let reg = self.read_name(*name, ty, wider)?;
+                let register = self.registers.find(name.text, &mut self.emitter);
+                let reg = self.read_name(*name, register, ty, wider)?;
                 let dst = self.emitter.fresh(1);
                 self.emitter.emit(Instr::Unary { op: crate::ir::UnaryOp::Not, ty: Scalar::Bool, dst, a: reg });
                 Ok(dst)
@@ -250,8 +263,8 @@ impl<'t> Lowerer<'_, 't> {
         }
     }
 
-    fn read_name(&mut self, name: Name<'t>, ty: Type, wider: bool) -> Lowered<Reg> {
-        if let Some(register) = self.registers.find(name.text, &mut self.emitter) {
+    fn read_name(&mut self, name: Name<'t>, register: Option<Register>, ty: Type, wider: bool) -> Lowered<Reg> {
+        if let Some(register) = register {
             let (has, wants) = (register.ty.bits(), ty.bits());
             if register.vector > 1 || has < wants || (has != wants && !wider) || (ty == Type::Pred) != (has == 1) {
                 return Err(self.width(name, register.ty, ty));
@@ -264,7 +277,7 @@ impl<'t> Lowerer<'_, 't> {
             }
             return Ok(register.reg);
         }
-        if let Some(reg) = self.special(name)? {
+        if let Some(reg) = self.special(name, ty)? {
             return Ok(reg);
         }
         let symbol = self.symbol(name.text).ok_or_else(|| self.unknown(name))?;
@@ -308,31 +321,6 @@ impl<'t> Lowerer<'_, 't> {
         }
     }
 
-    /// A special register's value.
-    fn special(&mut self, name: Name<'t>) -> Lowered<Option<Reg>> {
-        let axis = |word: &str| match word {
-            "x" => Some(0),
-            "y" => Some(1),
-            "z" => Some(2),
-            _ => None,
-        };
-        let Some(word) = name.text.strip_prefix('%') else { return Ok(None) };
-        let which = match word.split_once('.') {
-            Some(("tid", component)) => axis(component).map(Builtin::LocalInvocationId),
-            Some(("ntid", component)) => axis(component).map(Builtin::WorkgroupSize),
-            Some(("ctaid", component)) => axis(component).map(Builtin::WorkgroupId),
-            Some(("nctaid", component)) => axis(component).map(Builtin::NumWorkgroups),
-            None if word == "laneid" => Some(Builtin::SubgroupInvocationId),
-            None if word == "warpid" => Some(Builtin::SubgroupId),
-            None if word == "nwarpid" => Some(Builtin::NumSubgroups),
-            _ => None,
-        };
-        let Some(which) = which else { return Ok(None) };
-        let dst = self.emitter.fresh(1);
-        self.emitter.emit(Instr::Builtin { dst, which });
-        Ok(Some(dst))
-    }
-
     /// The register that a result of type `ty` goes to; `_` gives rows that nobody reads.
     fn write(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<Reg> {
         self.write_as(operand, ty, false)
@@ -341,19 +329,26 @@ impl<'t> Lowerer<'_, 't> {
     /// The same, where the register may be wider than the type (`cvt`, `ld`): the caller extends the value.
     fn write_wide(&mut self, operand: &Operand<'t>, ty: Type) -> Lowered<(Reg, Type)> {
         let declared = match operand {
-            Operand::Name(name) => self.registers.find(name.text, &mut self.emitter).map(|register| register.ty),
+            Operand::Name(name) | Operand::Component { name, .. } => {
+                self.registers.find(name.text, &mut self.emitter).map(|register| register.ty)
+            }
             _ => None,
         };
         Ok((self.write_as(operand, ty, true)?, declared.unwrap_or(ty)))
     }
 
     fn write_as(&mut self, operand: &Operand<'t>, ty: Type, wider: bool) -> Lowered<Reg> {
-        let name = match operand {
-            Operand::Name(name) => *name,
+        let (name, component) = match operand {
+            Operand::Name(name) => (*name, None),
+            Operand::Component { name, component } => (*name, Some(*component)),
             Operand::Sink(_) => return Ok(self.emitter.fresh(rows_of(ty, 1))),
             other => return Err(self.invalid(other.place(), "this operand cannot be written")),
         };
-        let register = self.registers.find(name.text, &mut self.emitter).ok_or_else(|| self.unknown(name))?;
+        let register = match component {
+            None => self.registers.find(name.text, &mut self.emitter),
+            Some(component) => self.registers.component(name.text, component, &mut self.emitter),
+        };
+        let register = register.ok_or_else(|| self.unknown(name))?;
         let (has, wants) = (register.ty.bits(), ty.bits());
         let fits = has == wants || (wider && has > wants && wants > 1);
         if register.vector > 1 || !fits || (ty == Type::Pred) != (has == 1) {

@@ -60,8 +60,29 @@ impl<'t> Registers<'t> {
         };
     }
 
-    /// The register called `name`, given rows when first asked for.
+    /// The register called `name`, or the component of one (`v.x`), given rows when first asked for.
     pub(super) fn find(&mut self, name: &'t str, emitter: &mut Emitter) -> Option<Register> {
+        if let Some(found) = self.whole(name, emitter) {
+            return Some(found);
+        }
+        let (vector, component) = name.rsplit_once('.')?;
+        let component = match component {
+            "x" | "r" => 0,
+            "y" | "g" => 1,
+            "z" | "b" => 2,
+            "w" | "a" => 3,
+            _ => return None,
+        };
+        self.component(vector, component, emitter)
+    }
+
+    /// A component of a vector register.
+    pub(super) fn component(&mut self, name: &'t str, component: u32, emitter: &mut Emitter) -> Option<Register> {
+        let vector = self.whole(name, emitter).filter(|vector| component < vector.vector && vector.vector > 1)?;
+        Some(Register { reg: Reg(vector.reg.0 + component * rows_of(vector.ty, 1)), ty: vector.ty, vector: 1 })
+    }
+
+    fn whole(&mut self, name: &'t str, emitter: &mut Emitter) -> Option<Register> {
         let scope = self.scopes.iter_mut().rev().find(|scope| scope.declares(name).is_some())?;
         let (ty, vector) = scope.declares(name)?;
         let found = scope.rows.entry(name);
