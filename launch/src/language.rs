@@ -26,6 +26,14 @@ impl Language {
             Self::Cuda => "cuda",
         }
     }
+
+    /// The name in sentences.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Wgsl => "WGSL",
+            Self::Cuda => "CUDA C++",
+        }
+    }
 }
 
 impl fmt::Display for Language {

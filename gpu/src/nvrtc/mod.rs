@@ -104,7 +104,7 @@ impl Program {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ptx {
     /// PTX with line information. Its `.file` lines give the program and its headers the names they were given
-    /// here, and other headers their paths.
+    /// here, and other headers their paths, from the current folder where they lie in it.
     pub text: String,
     /// Warnings and remarks; empty where there are none.
     pub log: String,
@@ -174,6 +174,6 @@ impl Nvrtc {
         let compilation = Compilation::new(&self.functions, program)?;
         let log = compilation.compile(&options)?;
         let names = std::iter::once(&program.name).chain(program.headers.iter().map(|(name, _)| name));
-        Ok(Ptx { text: line_files::restored(&compilation.ptx()?, names), log })
+        Ok(Ptx { text: line_files::restored(&compilation.ptx()?, names, std::env::current_dir().ok().as_deref()), log })
     }
 }
