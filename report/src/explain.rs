@@ -44,6 +44,7 @@ pub const fn explanation(rule: Rule) -> &'static Explanation {
         Rule::Misaligned => &GP0008,
         Rule::ScheduleDependent => &GP0009,
         Rule::LegsDisagree => &GP0010,
+        Rule::Trap => &GP0011,
     }
 }
 
@@ -293,6 +294,22 @@ division by exact recipes on + - * and fma, and state the arithmetic profile of 
 Legs that could not run are shown with the reason and counted; they are never taken as agreeing.",
 };
 
+const GP0011: Explanation = Explanation {
+    rule: Rule::Trap,
+    name: "trap",
+    title: "the kernel stopped itself",
+    meaning: "\
+An invocation reached a trap: a failed `assert`, `__trap()`, PTX's `trap`, or a place that the compiler took for \
+unreachable. On a device the whole launch would fail.",
+    example: "\
+    assert(slot < pool_slots);      // __assertfail, then trap",
+    mend: "\
+Look at the condition that leads to the place: the kernel's author says that it cannot hold. Either the launch breaks \
+what the kernel asks for, or the kernel is wrong.",
+    limits: "\
+Every invocation that traps ends there; the others go on, so that further findings of the same launch are seen, too.",
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,7 +329,7 @@ mod tests {
     fn codes_are_read_in_either_case_and_unknown_ones_list_all() {
         assert_eq!(rule("gp0002"), Ok(Rule::WorkgroupRace));
         let message = rule("GP9999").unwrap_err().to_string();
-        assert!(message.contains("`GP9999`") && message.contains("GP0001, GP0002") && message.ends_with("GP0010"));
+        assert!(message.contains("`GP9999`") && message.contains("GP0001, GP0002") && message.ends_with("GP0011"));
     }
 
     #[test]

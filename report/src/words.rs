@@ -84,6 +84,7 @@ fn title(finding: &Finding) -> String {
         Rule::Misaligned => format!("misaligned {} of {name}", noun(site)),
         Rule::ScheduleDependent => format!("{} depends on the schedule", output_name(finding)),
         Rule::LegsDisagree => format!("legs disagree on {}", output_name(finding)),
+        Rule::Trap => "the kernel stopped itself".to_owned(),
     }
 }
 
@@ -281,6 +282,7 @@ fn help(finding: &Finding) -> String {
         (Rule::NoProgress, _) => "split the kernel in two dispatches where it waits for other workgroups".to_owned(),
         (Rule::Misaligned, _) => "align the offset, or use narrower accesses".to_owned(),
         (Rule::ScheduleDependent, _) => "make the result independent of the order in which workgroups run".to_owned(),
+        (Rule::Trap, _) => "the kernel says that this cannot be: look at the condition that leads here".to_owned(),
         (Rule::LegsDisagree, _) => {
             "look at the first differing element; mend races first, then built-in functions and division".to_owned()
         }

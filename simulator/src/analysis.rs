@@ -9,14 +9,15 @@
 //! * The smallest access to each kind of memory, which is the granule of its shadow.
 
 use crate::cast::at;
+use crate::frontend::{Role, each_operand};
 use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, UnaryOp};
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {
     let mut reaches = vec![false; at(program.rows)];
-    for access in &program.accesses {
+    for access in &program.tables.accesses {
         let offset = access.address.offset.into_iter().flat_map(|reg| match access.address.base {
-            Base::Absolute => vec![reg, reg.high()],
+            _ if access.address.wide => vec![reg, reg.high()],
             _ => vec![reg],
         });
         let checks = access.checks.iter().map(|check| check.index);
@@ -89,6 +90,9 @@ const fn keeps_meaning(op: BinaryOp) -> bool {
             | BinaryOp::Xor
             | BinaryOp::Shl
             | BinaryOp::Shr
+            | BinaryOp::ShlClamp
+            | BinaryOp::ShrClamp
+            | BinaryOp::MulWide
     )
 }
 
@@ -112,12 +116,12 @@ pub const fn destination(instr: &Instr) -> Option<Reg> {
 
 /// Whether the program has an atomic on memory that other workgroups can reach.
 pub fn has_storage_atomics(program: &Program) -> bool {
-    program.accesses.iter().any(|access| is_atomic(access) && space_of(program, access) == Space::Storage)
+    program.tables.accesses.iter().any(|access| is_atomic(access) && space_of(program, access) == Space::Storage)
 }
 
 /// Whether the program has any atomic.
 pub fn has_atomics(program: &Program) -> bool {
-    program.accesses.iter().any(is_atomic)
+    program.tables.accesses.iter().any(is_atomic)
 }
 
 const fn is_atomic(access: &Access) -> bool {
@@ -130,7 +134,7 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
         Base::Binding(id) => program.bindings.get(at(id.0)).map_or(Space::Storage, |binding| binding.space),
         Base::Workgroup => Space::Workgroup,
         Base::Private => Space::Private,
-        Base::Absolute => Space::Storage,
+        Base::Absolute | Base::Generic => Space::Storage,
     }
 }
 
@@ -182,13 +186,18 @@ impl Taint {
             Base::Binding(id) => at(id.0).min(bindings),
             Base::Workgroup => bindings,
             Base::Private => bindings + 1,
-            Base::Absolute => bindings + 2,
+            Base::Absolute | Base::Generic => bindings + 2,
         }
     }
 
     fn step(&mut self, program: &Program, instr: &Instr) -> bool {
         if let Instr::Access(id) = *instr {
-            return program.accesses.get(at(id.0)).is_some_and(|access| self.access(access));
+            return program.tables.accesses.get(at(id.0)).is_some_and(|access| self.access(access));
+        }
+        if let Instr::Extended(_) | Instr::Warp(_) | Instr::Rendezvous(_) = instr {
+            let (reads, writes) = rows_of(program, instr);
+            let any = reads.into_iter().any(|reg| self.is(reg));
+            return any && writes.into_iter().fold(false, |changed, reg| self.set(reg, 1) | changed);
         }
         let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
         match destination(instr) {
@@ -222,13 +231,23 @@ impl Taint {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
-            Instr::Access(id) => program.accesses.get(at(id.0)).is_some_and(|access| {
+            Instr::Access(id) => program.tables.accesses.get(at(id.0)).is_some_and(|access| {
                 let address = access.address.index.into_iter().chain(access.address.offset);
                 address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
             }),
             _ => false,
         }
     }
+}
+
+/// Every row an instruction reads, and every row it writes.
+pub fn rows_of(program: &Program, instr: &Instr) -> (Vec<Reg>, Vec<Reg>) {
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    each_operand(&program.tables, instr, |reg, rows, role| {
+        let list = if role == Role::Read { &mut reads } else { &mut writes };
+        list.extend((0..rows).map(|row| Reg(reg.0 + row)));
+    });
+    (reads, writes)
 }
 
 fn operands(instr: &Instr) -> [Option<Reg>; 4] {
@@ -247,6 +266,7 @@ fn operands(instr: &Instr) -> [Option<Reg>; 4] {
 
 fn written_rows(instr: &Instr) -> u32 {
     match *instr {
+        Instr::Binary { op: BinaryOp::MulWide, .. } => 2,
         Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => ty.rows(),
         Instr::Convert { to, .. } => to.rows(),
         Instr::Subgroup { op: crate::ir::SubgroupOp::Ballot, .. } => 4,
@@ -258,6 +278,6 @@ fn written_rows(instr: &Instr) -> u32 {
 /// The smallest element any access makes to the memory that `matches`, as a power of two of bytes; 2 where none does.
 pub fn granule_shift(program: &Program, matches: impl Fn(&Access) -> bool) -> u32 {
     let smallest =
-        program.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();
+        program.tables.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();
     smallest.unwrap_or(4).clamp(1, 4).trailing_zeros()
 }

@@ -6,6 +6,17 @@ use crate::machine::semantics;
 /// Each place with the operation's name, in program order, once per source place.
 pub fn places(program: &Program) -> Vec<(String, Span)> {
     let mut places: Vec<(String, Span)> = Vec::new();
+    if let Some(named) = &program.approximations {
+        for (operation, span) in named {
+            let mut span = program.spans.get(crate::cast::at(span.0)).copied().unwrap_or_default();
+            span.inlined_at = None;
+            let place = (operation.clone(), span);
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        return places;
+    }
     for (pc, instr) in program.code.iter().enumerate() {
         let Some(operation) = name(instr) else { continue };
         let mut span = program.span(Pc(crate::cast::narrow(pc)));

@@ -79,3 +79,10 @@ pub const fn u32_to_f32(value: u32) -> f32 {
 pub const fn i32_to_f32(value: i32) -> f32 {
     value as f32
 }
+
+/// A double as the nearest float, ties to even.
+#[inline(always)]
+#[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "rounding is the meaning")]
+pub const fn f64_to_f32(value: f64) -> f32 {
+    value as f32
+}

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 
 use crate::ir::{
-    Access, AccessKind, Address, BarrierScope, Base, Builtin, Instr, Limit, Pc, Program, Reg, Rounding, Scalar, Span,
-    SubgroupOp,
+    Access, AccessKind, Address, BarrierScope, Base, Builtin, Instr, Limit, Operand, Pc, Program, Reg, Rounding,
+    Scalar, Span, SubgroupOp, Transfer,
 };
 
 impl Display for Program {
@@ -110,9 +110,9 @@ impl Printer<'_> {
                 format!("{} = {}.{} {}", self.word(dst), name(&op), name(&ty), self.reg(a, ty))
             }
             Instr::Binary { op, ty, dst, a, b } => {
-                use crate::ir::BinaryOp::{Ldexp, Shl, Shr};
+                use crate::ir::BinaryOp::{Ldexp, Shl, ShlClamp, Shr, ShrClamp};
                 let second = match op {
-                    Shl | Shr => Scalar::U32,
+                    Shl | Shr | ShlClamp | ShrClamp => Scalar::U32,
                     Ldexp => Scalar::I32,
                     _ => ty,
                 };
@@ -149,8 +149,31 @@ impl Printer<'_> {
                 format!("{} = check_index {index} < {limit}", self.word(dst))
             }
             Instr::Access(id) => {
-                let access = usize::try_from(id.0).ok().and_then(|id| self.program.accesses.get(id));
+                let access = usize::try_from(id.0).ok().and_then(|id| self.program.tables.accesses.get(id));
                 access.map_or_else(|| format!("access {}", id.0), |access| self.access(access))
+            }
+            Instr::Extended(id) => self.tables().extended.get(usize_of(id.0)).map_or_else(String::new, |entry| {
+                format!("{} = {:?} {}", self.operands(&entry.results), entry.op, self.operands(&entry.sources))
+            }),
+            Instr::Warp(id) => self.tables().warps.get(usize_of(id.0)).map_or_else(String::new, |entry| {
+                let mask = entry.mask.map_or_else(|| "active".to_owned(), |mask| self.word(mask));
+                let (results, sources) = (self.operands(&entry.results), self.operands(&entry.sources));
+                format!("{results} = warp {:?} of {mask} {sources}", entry.op)
+            }),
+            Instr::Rendezvous(id) => {
+                let entry = self.tables().rendezvous.get(usize_of(id.0));
+                entry.map_or_else(String::new, |entry| {
+                    let count = entry.count.map_or_else(|| "all".to_owned(), |count| self.word(count));
+                    format!("{:?} at barrier {} of {count}", entry.kind, self.word(entry.barrier))
+                })
+            }
+            Instr::Transfer(id) => {
+                self.tables().transfers.get(usize_of(id.0)).map_or_else(String::new, |entry| match entry {
+                    Transfer::Copy { destination, source, bytes, .. } => {
+                        format!("async copy of {bytes} bytes {} <- {}", self.address(destination), self.address(source))
+                    }
+                    other => format!("async {other:?}"),
+                })
             }
             Instr::Jump { target } => format!("jump {}", target.0),
             Instr::JumpIf { condition, when, target } => {
@@ -182,6 +205,15 @@ impl Printer<'_> {
         }
     }
 
+    const fn tables(&self) -> &crate::ir::Tables {
+        &self.program.tables
+    }
+
+    fn operands(&self, operands: &[Operand]) -> String {
+        let one = |operand: &Operand| self.reg(operand.reg, if operand.rows == 2 { Scalar::U64 } else { Scalar::U32 });
+        operands.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
     fn base(&self, base: Base) -> String {
         match base {
             Base::Binding(id) => {
@@ -191,6 +223,7 @@ impl Printer<'_> {
             Base::Workgroup => "workgroup".to_owned(),
             Base::Private => "private".to_owned(),
             Base::Absolute => "memory".to_owned(),
+            Base::Generic => "generic memory".to_owned(),
         }
     }
 
@@ -201,7 +234,7 @@ impl Printer<'_> {
             parts.push(address.displacement.to_string());
         }
         if let Some(offset) = address.offset {
-            let ty = if address.base == Base::Absolute { Scalar::U64 } else { Scalar::U32 };
+            let ty = if address.wide { Scalar::U64 } else { Scalar::U32 };
             parts.push(self.reg(offset, ty));
         }
         if let Some(index) = address.index {
@@ -294,4 +327,8 @@ fn snake(name: &str) -> String {
         text.extend(character.to_lowercase());
     }
     text
+}
+
+fn usize_of(id: u32) -> usize {
+    usize::try_from(id).unwrap_or(usize::MAX)
 }

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use crate::cast::{at, narrow};
 use crate::finding::{Action, Rule};
-use crate::ir::{BarrierScope, Pc, Span};
+use crate::ir::{BarrierScope, Pc, RendezvousKind, Span, VoteMode};
 use crate::link::Linked;
-use crate::machine::environment::{Environment, Workgroup};
+use crate::machine::environment::{Arrivals, Environment, Workgroup};
 use crate::machine::registers::Lanes;
-use crate::machine::subgroup::{Event, Subgroup, Waiting};
+use crate::machine::subgroup::{Event, Parked, ParkedAt, Subgroup, Waiting};
 use crate::recorder::{FaultDetail, RawSite};
 
 /// Instructions a subgroup runs before its budget is looked at again.
@@ -75,19 +75,26 @@ pub enum Meeting {
 pub fn run_to_end(resident: &mut Resident, env: &mut Parts<'_>, rotate: bool, intervals: &mut u32) -> End {
     let mut stuck: Vec<bool> = vec![false; resident.subgroups.len()];
     loop {
-        for (id, subgroup) in resident.subgroups.iter_mut().enumerate() {
+        for id in 0..stuck.len() {
             while !stuck[id] {
-                let mut env = env.environment(&mut resident.workgroup);
-                match subgroup.run(&mut env, FUEL, true) {
-                    Event::Ended | Event::Waiting => stuck[id] = true,
-                    Event::Yielded | Event::Paused => {
-                        if let Some(end) = over_budget(env.linked, subgroup, subgroup.instructions) {
-                            return end;
-                        }
-                        if rotate {
-                            break;
-                        }
+                let subgroup = &mut resident.subgroups[id];
+                let mut here = env.environment(&mut resident.workgroup);
+                let event = subgroup.run(&mut here, FUEL, true);
+                let end = match event {
+                    Event::Ended | Event::Waiting => {
+                        stuck[id] = true;
+                        None
                     }
+                    Event::Yielded | Event::Paused => over_budget(here.linked, subgroup, subgroup.instructions),
+                };
+                if let Some(end) = end {
+                    return end;
+                }
+                if settle(resident, env.linked, intervals) {
+                    stuck.fill(false);
+                }
+                if rotate {
+                    break;
                 }
             }
         }
@@ -122,14 +129,17 @@ pub fn run_in_step(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut
             continue;
         };
         let subgroup = &mut resident.subgroups[id];
-        let mut env = env.environment(&mut resident.workgroup);
-        match subgroup.run(&mut env, FUEL, true) {
+        let mut here = env.environment(&mut resident.workgroup);
+        match subgroup.run(&mut here, FUEL, true) {
             Event::Ended | Event::Waiting => stuck[id] = true,
             Event::Yielded | Event::Paused => {
-                if let Some(end) = over_budget(env.linked, subgroup, subgroup.instructions) {
+                if let Some(end) = over_budget(here.linked, subgroup, subgroup.instructions) {
                     return end;
                 }
             }
+        }
+        if settle(resident, env.linked, intervals) {
+            stuck.fill(false);
         }
     }
 }
@@ -177,17 +187,23 @@ pub fn over_budget(linked: &Linked, subgroup: &Subgroup, instructions: u64) -> O
 
 /// All subgroups wait or have ended: lets them through, or says why not.
 pub fn meet(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -> Meeting {
-    let waiting: Vec<(u32, Waiting)> = resident
+    if settle(resident, env.linked, intervals) {
+        return Meeting::Passed;
+    }
+    let mut waiting: Vec<(u32, Waiting)> = resident
         .subgroups
         .iter()
         .flat_map(|subgroup| subgroup.waiting.iter().map(|waiting| (subgroup.id, *waiting)))
         .collect();
+    let parked = parked_groups(resident);
+    let nobody_comes = !parked.is_empty();
+    waiting.extend(parked);
     let Some(&(_, first)) = waiting.first() else { return Meeting::Ended };
     let strict = env.linked.program.strict_barriers;
     let everyone: u32 = waiting.iter().map(|(_, waiting)| waiting.lanes.count_ones()).sum();
     let together =
         waiting.iter().all(|(_, other)| other.scope == BarrierScope::Workgroup && (!strict || other.pc == first.pc));
-    if !together || (strict && everyone != env.linked.invocations) {
+    if nobody_comes || !together || (strict && everyone != env.linked.invocations) {
         if env.linked.config.detectors.barrier {
             report_divergence(resident, env, &waiting);
         }
@@ -205,6 +221,121 @@ pub fn meet(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -
     }
     resident.subgroups.iter_mut().for_each(|subgroup| subgroup.release(BarrierScope::Workgroup));
     Meeting::Passed
+}
+
+/// Groups that wait for invocations of their subgroup or at a named barrier.
+fn parked_groups(resident: &Resident) -> Vec<(u32, Waiting)> {
+    let groups =
+        resident.subgroups.iter().flat_map(|subgroup| subgroup.parked.iter().map(|parked| (subgroup.id, parked)));
+    groups
+        .map(|(id, parked)| {
+            let (pc, lanes) = (parked.pc, parked.lanes);
+            let scope = match parked.place {
+                ParkedAt::Warp { .. } => BarrierScope::Subgroup,
+                ParkedAt::Rendezvous { .. } => BarrierScope::Workgroup,
+            };
+            (id, Waiting { pc, lanes, scope, workgroup_memory: true, storage_memory: true })
+        })
+        .collect()
+}
+
+/// Lets everyone through the named barriers that have all their invocations. Whether there was one.
+pub fn settle(resident: &mut Resident, linked: &Linked, intervals: &mut u32) -> bool {
+    let mut settled = false;
+    let mut position = 0;
+    while let Some(arrivals) = resident.workgroup.arrivals.get(position).cloned() {
+        let waiting: Vec<u128> =
+            resident.subgroups.iter().map(|subgroup| subgroup.waiting_at(arrivals.barrier)).collect();
+        if is_complete(resident, linked, &arrivals, &waiting) {
+            resident.workgroup.arrivals.swap_remove(position);
+            pass(resident, linked, arrivals, &waiting, intervals);
+            settled = true;
+        } else {
+            position += 1;
+        }
+    }
+    settled
+}
+
+fn is_complete(resident: &Resident, linked: &Linked, arrivals: &Arrivals, waiting: &[u128]) -> bool {
+    let there: u32 = waiting.iter().map(|lanes| lanes.count_ones()).sum();
+    let Some(expected) = arrivals.expected else { return there > 0 && there >= resident.workgroup.live };
+    // A whole subgroup counts in full, also where some of its invocations have ended.
+    let counted = resident.subgroups.iter().zip(waiting).map(|(subgroup, &lanes)| match lanes {
+        0 => 0,
+        lanes if lanes == subgroup.live() => linked.lanes,
+        lanes => lanes.count_ones(),
+    });
+    let arrived = arrivals.gone_on + counted.sum::<u32>();
+    arrived > 0 && arrived >= expected
+}
+
+fn pass(resident: &mut Resident, linked: &Linked, arrivals: Arrivals, waiting: &[u128], intervals: &mut u32) {
+    reduce(resident, linked, arrivals.barrier);
+    let there: u32 = waiting.iter().map(|lanes| lanes.count_ones()).sum();
+    let workgroup = &mut resident.workgroup;
+    if arrivals.gone_on == 0 && there == workgroup.live {
+        *intervals += 1;
+        workgroup.barriers += 1;
+        workgroup.workgroup_interval = *intervals;
+        workgroup.storage_interval = *intervals;
+    } else {
+        order_some(resident, arrivals.shared, waiting);
+    }
+    for subgroup in &mut resident.subgroups {
+        subgroup.leave_barrier(arrivals.barrier);
+    }
+}
+
+/// A barrier of some subgroups orders what each did before it before what the waiting ones do next.
+fn order_some(resident: &mut Resident, mut shared: Vec<u32>, waiting: &[u128]) {
+    let count = narrow(waiting.len());
+    let whole = |subgroup: &Subgroup, lanes: u128| lanes != 0 && lanes == subgroup.live();
+    for (subgroup, &lanes) in resident.subgroups.iter_mut().zip(waiting) {
+        if whole(subgroup, lanes) {
+            subgroup.epoch += 1;
+            subgroup.order.whole = subgroup.epoch;
+            let mine = subgroup.order.share(subgroup.id, subgroup.epoch, count);
+            shared.iter_mut().zip(mine).for_each(|(all, mine)| *all = (*all).max(mine));
+        }
+    }
+    for (subgroup, &lanes) in resident.subgroups.iter_mut().zip(waiting) {
+        if whole(subgroup, lanes) {
+            subgroup.order.learn(&shared);
+        }
+    }
+}
+
+/// What everyone at the barrier learns about everyone's predicate.
+fn reduce(resident: &mut Resident, linked: &Linked, barrier: u32) {
+    let entry = |parked: &Parked| match parked.place {
+        ParkedAt::Rendezvous { id, barrier: here } if here == barrier => {
+            linked.program.tables.rendezvous.get(at(id.0)).copied()
+        }
+        _ => None,
+    };
+    let (mut holds, mut all) = (0_u32, 0_u32);
+    for subgroup in &resident.subgroups {
+        for parked in &subgroup.parked {
+            if let Some(source) = entry(parked).and_then(|entry| entry.source) {
+                holds += subgroup.lanes_where(source, parked.lanes).count_ones();
+                all += parked.lanes.count_ones();
+            }
+        }
+    }
+    for subgroup in &mut resident.subgroups {
+        for parked in subgroup.parked.clone() {
+            let Some(entry) = entry(&parked) else { continue };
+            if let (RendezvousKind::Reduce(mode), Some(result)) = (entry.kind, entry.result) {
+                let word = match mode {
+                    VoteMode::Count => holds,
+                    VoteMode::All => u32::from(holds == all),
+                    _ => u32::from(holds != 0),
+                };
+                Lanes(parked.lanes).for_each(|lane| subgroup.registers.set_word(result, lane, word));
+            }
+        }
+    }
 }
 
 fn report_divergence(resident: &Resident, env: &mut Parts<'_>, waiting: &[(u32, Waiting)]) {

@@ -223,7 +223,7 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
         }
         let workgroups = hint.places.iter().map(|(workgroup, _)| *workgroup).collect();
         for (workgroup, log) in tracer.logs(workgroups, &watch) {
-            for (first, second) in unordered_pairs(&log, later) {
+            for (first, second) in unordered_pairs(&log, later, linked.lanes) {
                 let bytes = ByteRange::new(second.offset, second.offset + u64::from(second.bytes));
                 let declared = buffer.and_then(|buffer| words.declared(buffer, bytes));
                 let key = (buffer, first.pc, second.pc, declared);
@@ -276,7 +276,7 @@ const fn why_unordered(first: &TraceEntry, second: &TraceEntry) -> Unordered {
 }
 
 /// Pairs of a log that conflict without order, the later of which stands at `later`.
-fn unordered_pairs(log: &[TraceEntry], later: u32) -> Vec<(&TraceEntry, &TraceEntry)> {
+fn unordered_pairs(log: &[TraceEntry], later: u32, lanes: u32) -> Vec<(&TraceEntry, &TraceEntry)> {
     let mut seen = BTreeSet::new();
     let mut pairs = Vec::new();
     for (position, second) in log.iter().enumerate().filter(|(_, entry)| entry.pc == later) {
@@ -284,7 +284,12 @@ fn unordered_pairs(log: &[TraceEntry], later: u32) -> Vec<(&TraceEntry, &TraceEn
             let overlap = first.offset < second.offset + u64::from(second.bytes)
                 && second.offset < first.offset + u64::from(first.bytes);
             let same_interval = first.interval == second.interval && first.invocation != second.invocation;
-            let ordered = first.subgroup == second.subgroup && first.epoch != second.epoch;
+            let lane = |entry: &TraceEntry| entry.invocation % lanes;
+            let ordered = if first.subgroup == second.subgroup {
+                second.order.covers_lane(lane(second), lane(first), first.epoch)
+            } else {
+                second.order.covers_subgroup(first.subgroup, first.epoch)
+            };
             if overlap && same_interval && !ordered && second.class.conflicts().contains(&first.class) {
                 let values_agree = same_write(first, second);
                 if seen.insert((first.pc, values_agree)) {
@@ -401,7 +406,7 @@ impl Words<'_> {
             Space::Storage | Space::Uniform => return None,
         };
         let crate::ir::Instr::Access(id) = program.code.get(at(raw.pc))? else { return None };
-        let base = i128::from(program.accesses.get(at(id.0))?.address.displacement);
+        let base = i128::from(program.tables.accesses.get(at(id.0))?.address.displacement);
         let meant = variables.iter().find(|variable| holds(variable, base))?;
         let offset = raw.offset - i128::from(meant.offset);
         Some((meant.name.clone(), offset, Some(offset.div_euclid(i128::from(step(meant, raw.bytes))))))
@@ -437,7 +442,7 @@ impl Words<'_> {
     fn atomic(&self, pc: u32) -> Option<(crate::ir::Order, crate::ir::Scope)> {
         let program = &self.linked.program;
         let crate::ir::Instr::Access(id) = program.code.get(at(pc))? else { return None };
-        match program.accesses.get(at(id.0))?.kind {
+        match program.tables.accesses.get(at(id.0))?.kind {
             crate::ir::AccessKind::Atomic { order, scope, .. } => Some((order, scope)),
             _ => None,
         }

@@ -26,11 +26,13 @@ pub enum Rule {
     ScheduleDependent,
     /// GP0010: two legs disagree on a bit.
     LegsDisagree,
+    /// GP0011: the kernel stopped itself (a trap, a failed assertion).
+    Trap,
 }
 
 impl Rule {
     /// Every rule, in order of its number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CrossWorkgroupRace,
         Self::WorkgroupRace,
         Self::BarrierDivergence,
@@ -41,6 +43,7 @@ impl Rule {
         Self::Misaligned,
         Self::ScheduleDependent,
         Self::LegsDisagree,
+        Self::Trap,
     ];
 
     /// The public code.
@@ -56,6 +59,7 @@ impl Rule {
             Self::Misaligned => "GP0008",
             Self::ScheduleDependent => "GP0009",
             Self::LegsDisagree => "GP0010",
+            Self::Trap => "GP0011",
         }
     }
 }

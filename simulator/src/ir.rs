@@ -15,7 +15,23 @@
 //! * Every instruction has a span; an inlined call chains its spans through [`Span::inlined_at`].
 //! * Anything that cannot be expressed here is refused by the front end with a span, never dropped.
 
+mod extended;
+mod matrix;
+mod tables;
+
 use std::fmt;
+
+use gridproof_launch::{Arithmetic, Contents};
+
+pub use self::extended::{
+    Clamp, Comparison, Conversion, DotProduct, ExtendedOp, FloatClass, FloatOp, FloatOperation, Format, IntegerOp,
+    Lanes, Permute, Relation, Signs,
+};
+pub use self::matrix::{Element, Matrix};
+pub use self::tables::{
+    Extended, ExtendedId, FloatReduction, Operand, Rendezvous, RendezvousId, RendezvousKind, ShuffleMode, Tables,
+    Transfer, TransferId, VoteMode, Warp, WarpId, WarpOp,
+};
 
 /// The first 32-bit row of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -185,6 +201,8 @@ pub enum UnaryOp {
     IsNan,
     /// 1 when the value is an infinity.
     IsInf,
+    /// An f32 with denormals replaced by zeros of the same sign.
+    Flush,
     /// The significand of WGSL's `frexp`, in `[0.5, 1)` with the sign of the operand.
     FrexpFraction,
     /// The exponent of WGSL's `frexp`, as an i32.
@@ -220,6 +238,12 @@ pub enum BinaryOp {
     Shl,
     /// Right shift by `b mod width`, arithmetic for signed types; the shift count is a U32 row.
     Shr,
+    /// Left shift by a U32 row; a count of the width or more gives 0.
+    ShlClamp,
+    /// Right shift by a U32 row; a count of the width or more gives 0, or the sign for signed types.
+    ShrClamp,
+    /// The full product of two 32-bit integers, as 64 bits.
+    MulWide,
     /// Equal (false when a NaN takes part).
     Eq,
     /// Not equal (true when a NaN takes part).
@@ -301,8 +325,10 @@ pub enum Base {
     Workgroup,
     /// The invocation's own memory.
     Private,
-    /// Nothing: `offset` is a 64-bit address in the launch's address space (PTX).
+    /// Nothing: `offset` is a 64-bit address in the launch's address space (PTX), of storage or constant memory.
     Absolute,
+    /// The same, where the address may also be one of workgroup or private memory, through their windows.
+    Generic,
 }
 
 /// A byte address: `base + displacement + offset + index * scale`, computed without wrapping.
@@ -316,8 +342,10 @@ pub struct Address {
     pub index_signed: bool,
     /// Bytes per step of `index`.
     pub scale: u32,
-    /// A byte offset: a U32 row, or a 64-bit register for [`Base::Absolute`].
+    /// A byte offset: a U32 row, or a 64-bit register where [`Self::wide`].
     pub offset: Option<Reg>,
+    /// Whether `offset` has 64 bits.
+    pub wide: bool,
     /// Constant bytes.
     pub displacement: i64,
 }
@@ -392,6 +420,10 @@ pub enum AtomicOp {
     Min,
     /// Larger of the two.
     Max,
+    /// `old >= operand ? 0 : old + 1`.
+    Increment,
+    /// `old == 0 || old > operand ? operand : old - 1`.
+    Decrement,
     /// Swaps.
     Exchange,
     /// Stores `value` where the old value equals `compare`. Gives the old value, and 1 in
@@ -620,8 +652,16 @@ pub enum Instr {
         /// Elements.
         limit: u32,
     },
+    /// An operation of one invocation that is described in a table.
+    Extended(ExtendedId),
     /// A memory access.
     Access(AccessId),
+    /// An operation across the invocations of a subgroup that a mask names.
+    Warp(WarpId),
+    /// An arrival at a named barrier of the workgroup.
+    Rendezvous(RendezvousId),
+    /// An asynchronous copy.
+    Transfer(TransferId),
     /// Go on at `target`.
     Jump {
         /// Where.
@@ -718,7 +758,24 @@ pub struct Binding {
     pub minimum_length: u64,
     /// Where it is declared.
     pub span: SpanId,
+    /// First address of its bytes, where the program knows them by address.
+    pub address: Option<u64>,
+    /// Length and contents of a variable that the module itself defines: the launch binds nothing to it.
+    pub own: Option<(u64, Contents)>,
 }
+
+/// Bits of an address below its region: every binding with an address has a region to itself, so that an offset
+/// that leaves its buffer by less than half a region finds no other one.
+pub const REGION_SHIFT: u32 = 40;
+
+/// The region through which generic addresses see workgroup memory.
+pub const WORKGROUP_REGION: u64 = 1;
+
+/// The region through which generic addresses see the invocation's private memory.
+pub const PRIVATE_REGION: u64 = 2;
+
+/// The first region of a binding.
+pub const FIRST_REGION: u64 = 3;
 
 /// A named variable in workgroup or private memory, so that reports can say `partial[3]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -761,8 +818,8 @@ pub struct Program {
     pub constants: Vec<(Reg, u32)>,
     /// Rows that some path reads before it writes them: they start as zero.
     pub zeroed: Vec<Reg>,
-    /// Accesses.
-    pub accesses: Vec<Access>,
+    /// What the code names by number.
+    pub tables: Tables,
     /// What the launch must bind.
     pub bindings: Vec<Binding>,
     /// Invocations of a workgroup in x, y, z.
@@ -782,6 +839,14 @@ pub struct Program {
     /// Whether all invocations must meet at the same barrier *instruction*, and an invocation that has
     /// ended makes a barrier divergent (WGSL); `false` where ended invocations do not count (PTX).
     pub strict_barriers: bool,
+    /// How floats round and what happens to denormals where the language says it, instead of the launch.
+    pub arithmetic: Option<Arithmetic>,
+    /// The bits of every f32 NaN that an operation gives.
+    pub nan: u32,
+    /// Whether the types of loads and constants say if an integer is signed (PTX's do not).
+    pub signs_known: bool,
+    /// Places whose bits devices may compute differently, by the front end's own judgement; `None` to derive them.
+    pub approximations: Option<Vec<(String, SpanId)>>,
 }
 
 impl Program {

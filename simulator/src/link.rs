@@ -6,7 +6,7 @@ use gridproof_launch::{Argument, Buffer, BufferId, ByteRange, Contents, DType, D
 
 use crate::analysis;
 use crate::cast::{at, narrow, wide};
-use crate::ir::{AccessKind, Base, Binding, Limit, Program, Space};
+use crate::ir::{AccessKind, Base, Binding, Limit, Program, REGION_SHIFT, Space};
 use crate::machine::exact;
 use crate::memory::Image;
 use crate::outcome::{Config, SimulateError};
@@ -24,6 +24,8 @@ pub struct Bound {
     pub contested: bool,
     /// Storage or uniform memory.
     pub space: Space,
+    /// Where the program finds its first byte, if it finds it by address.
+    pub address: u64,
 }
 
 /// See the file's head.
@@ -37,6 +39,8 @@ pub struct Linked {
     pub grid: [u32; 3],
     /// Bindings, parallel to `program.bindings`.
     pub bindings: Vec<Bound>,
+    /// The binding behind each region of the address space.
+    pub regions: Vec<Option<usize>>,
     /// For each instruction, whether its result is compared with exact arithmetic.
     pub followed: Vec<bool>,
     /// Rows that can reach an address.
@@ -117,9 +121,14 @@ pub fn link(
     refuse_unknown_arguments(dispatch, &program).map_err(refuse)?;
     let mut bindings = Vec::new();
     for binding in &program.bindings {
-        let argument = argument_for(dispatch, binding)
-            .ok_or_else(|| refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding))))?;
-        let (buffer, range) = place(argument, binding, images);
+        let (buffer, range) = match &binding.own {
+            Some((length, contents)) => own_image(binding, *length, contents.clone(), images),
+            None => {
+                let argument = argument_for(dispatch, binding)
+                    .ok_or_else(|| refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding))))?;
+                place(argument, binding, images)
+            }
+        };
         if range.length() < binding.minimum_length {
             return Err(refuse(format!(
                 "`{}` needs at least {} bytes, but is bound to {}",
@@ -134,6 +143,7 @@ pub fn link(
             length: range.length(),
             contested: false,
             space: binding.space,
+            address: binding.address.unwrap_or(0),
         });
     }
     mark_contested(&program, &mut bindings);
@@ -152,15 +162,18 @@ pub fn link(
         dispatch: narrow(position),
         grid: dispatch.grid,
         limits: limits(&program, &bindings),
+        regions: regions(&program),
         followed,
         address_registers,
         granule_shifts,
-        workgroup_granule_shift: analysis::granule_shift(&program, |access| access.address.base == Base::Workgroup),
+        workgroup_granule_shift: analysis::granule_shift(&program, |access| {
+            matches!(access.address.base, Base::Workgroup | Base::Generic)
+        }),
         invocations,
         subgroups: invocations.div_ceil(config.subgroup_size),
         lanes: config.subgroup_size,
         workgroup_bytes,
-        config: *config,
+        config: Config { arithmetic: program.arithmetic.unwrap_or(config.arithmetic), ..*config },
         instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),
         deadline,
         bindings,
@@ -207,28 +220,51 @@ fn refuse_unknown_arguments(dispatch: &Dispatch, program: &Program) -> Result<()
 fn place(argument: &Argument, binding: &Binding, images: &mut Vec<Image>) -> (usize, ByteRange) {
     match &argument.value {
         Value::Buffer { buffer: BufferId(id), range } => (*id, *range),
-        Value::Scalar(bytes) => {
-            let buffer = Buffer {
-                name: binding.name.clone(),
-                dtype: DType::U8,
-                shape: vec![wide(bytes.len())],
-                length: wide(bytes.len()),
-                contents: Contents::Dense(bytes.clone().into()),
-                may_race: Vec::new(),
-                output: false,
-            };
-            images.push(Image::new(&buffer));
-            (images.len() - 1, buffer.range())
-        }
+        Value::Scalar(bytes) => own_image(binding, wide(bytes.len()), Contents::Dense(bytes.clone().into()), images),
     }
+}
+
+/// An image for bytes that no buffer of the launch holds.
+fn own_image(binding: &Binding, length: u64, contents: Contents, images: &mut Vec<Image>) -> (usize, ByteRange) {
+    let buffer = Buffer {
+        name: binding.name.clone(),
+        dtype: DType::U8,
+        shape: vec![length],
+        length,
+        contents,
+        may_race: Vec::new(),
+        output: false,
+    };
+    images.push(Image::new(&buffer));
+    (images.len() - 1, buffer.range())
+}
+
+/// Regions of the address space by number; the first of several bindings that share one answers for all.
+fn regions(program: &Program) -> Vec<Option<usize>> {
+    let mut regions: Vec<Option<usize>> = Vec::new();
+    for (at, binding) in program.bindings.iter().enumerate() {
+        let Some(region) = binding.address.and_then(|address| usize::try_from(address >> REGION_SHIFT).ok()) else {
+            continue;
+        };
+        if regions.len() <= region {
+            regions.resize(region + 1, None);
+        }
+        regions[region].get_or_insert(at);
+    }
+    regions
 }
 
 /// A buffer is contested when any instruction of the program may write it, through whichever binding.
 fn mark_contested(program: &Program, bindings: &mut [Bound]) {
     let written = |id: usize| {
-        program.accesses.iter().any(|access| {
+        program.tables.accesses.iter().any(|access| {
             let stores = !matches!(access.kind, AccessKind::Load);
-            stores && matches!(access.address.base, Base::Binding(binding) if at(binding.0) == id)
+            stores
+                && match access.address.base {
+                    Base::Binding(binding) => at(binding.0) == id,
+                    Base::Absolute | Base::Generic => program.bindings[id].writable,
+                    Base::Workgroup | Base::Private => false,
+                }
         })
     };
     let buffers: Vec<usize> = (0..bindings.len()).filter(|&id| written(id)).map(|id| bindings[id].buffer).collect();
@@ -240,7 +276,7 @@ fn mark_contested(program: &Program, bindings: &mut [Bound]) {
 fn storage_granule(program: &Program, bindings: &[Bound], image: usize) -> u32 {
     let shift = analysis::granule_shift(program, |access| match access.address.base {
         Base::Binding(id) => bindings.get(at(id.0)).is_some_and(|bound| bound.buffer == image),
-        Base::Absolute => true,
+        Base::Absolute | Base::Generic => true,
         _ => false,
     });
     let aligned =
@@ -262,7 +298,12 @@ fn limits(program: &Program, bindings: &[Bound]) -> Vec<Vec<u64>> {
         Limit::Elements(elements) => u64::from(elements),
         Limit::RuntimeArray { binding, first, stride } => array_length(&bindings[at(binding.0)], first, stride),
     };
-    program.accesses.iter().map(|access| access.checks.iter().map(|check| limit(&check.limit)).collect()).collect()
+    program
+        .tables
+        .accesses
+        .iter()
+        .map(|access| access.checks.iter().map(|check| limit(&check.limit)).collect())
+        .collect()
 }
 
 /// Elements of a runtime-sized array that starts `first` bytes into a binding.

@@ -1,9 +1,13 @@
 //! Front ends: one module text or binary in, one [`crate::ir::Program`] out.
 
 mod finish;
+pub mod ptx;
+mod source;
 pub mod wgsl;
 
 use gridproof_launch::{Dispatch, Launch, Source};
+
+pub(crate) use finish::operands::{Role, each_operand};
 
 use crate::ir::Program;
 use crate::outcome::SimulateError;
@@ -17,7 +21,8 @@ pub fn lower(launch: &Launch, dispatch: &Dispatch) -> Result<Program, SimulateEr
     let module = &launch.modules[dispatch.module.0];
     match &module.source {
         Source::Wgsl(_) | Source::SpirV(_) | Source::Glsl(_) => wgsl::lower(module, dispatch),
-        Source::Ptx(_) | Source::Cuda(_) => Err(SimulateError::Unsupported(crate::Unsupported {
+        Source::Ptx(_) => ptx::lower(module, dispatch),
+        Source::Cuda(_) => Err(SimulateError::Unsupported(crate::Unsupported {
             construct: format!("{} modules", module.source.language()),
             file: module.name.clone(),
             line: 0,

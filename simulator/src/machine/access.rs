@@ -5,11 +5,15 @@
 //! values, race shadow, data. When the invocations read adjacent elements, the steps work on the whole range.
 
 use super::environment::{Environment, TraceEntry, Watch};
+use super::order::Knowledge;
 use super::registers::{CHUNK, Chunk, Lanes};
 use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
 use crate::finding::{Action, BoundsLimit, Rule};
-use crate::ir::{Access, AccessId, AccessKind, AtomicOp, Base, Reg, Scalar, Scope, Space};
+use crate::ir::{
+    Access, AccessId, AccessKind, AtomicOp, Base, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
+    WORKGROUP_REGION,
+};
 use crate::memory::page_of;
 use crate::memory::shadow::{Class, Stamp, granules_of};
 use crate::recorder::{FaultDetail, RawSite};
@@ -25,7 +29,7 @@ pub enum Done {
 
 /// Where the bytes of an access are.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(super) struct Place {
     space: Space,
     /// Image, for storage and uniform memory.
     buffer: usize,
@@ -38,7 +42,7 @@ struct Place {
 
 /// How the addresses of the executing invocations lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pattern {
+pub(super) enum Pattern {
     /// Invocations 0..n, each right after the one before.
     Adjacent { first: u64, count: u32 },
     /// All the same.
@@ -49,15 +53,15 @@ enum Pattern {
 
 /// What an access has come to, once its faults are taken out.
 #[derive(Clone, Copy, Debug)]
-struct Touch<'a> {
-    access: &'a Access,
-    place: &'a Place,
+pub(super) struct Touch<'a> {
+    pub(super) access: &'a Access,
+    pub(super) place: &'a Place,
     /// Invocations without a fault.
-    lanes: u128,
+    pub(super) lanes: u128,
     /// How their addresses lie.
-    pattern: Pattern,
+    pub(super) pattern: Pattern,
     /// Bytes of each.
-    size: u64,
+    pub(super) size: u64,
 }
 
 impl Subgroup {
@@ -65,29 +69,34 @@ impl Subgroup {
     #[inline(always)]
     pub fn access(&mut self, env: &mut Environment<'_>, id: AccessId, granted: bool) -> Done {
         let linked = env.linked;
-        let access = &linked.program.accesses[at(id.0)];
+        self.access_entry(env, &linked.program.tables.accesses[at(id.0)], Some(id), granted)
+    }
+
+    /// The same, for an access that need not be in the table.
+    #[inline(always)]
+    pub(super) fn access_entry(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        id: Option<AccessId>,
+        granted: bool,
+    ) -> Done {
+        let linked = env.linked;
         let mut lanes = self.mask.bits;
-        if !access.checks.is_empty() {
+        if let Some(id) = id
+            && !access.checks.is_empty()
+        {
             lanes &= !self.failed_checks(env, access, id);
         }
         if linked.config.detectors.offset {
             self.check_offsets(env, access);
         }
         self.compute_addresses(access);
-        let Some(place) = self.place(env, access) else {
-            self.unmapped(env, access, lanes);
-            self.zero(access, self.mask.bits);
-            return Done::Ran;
-        };
         let size = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
-        let mut pattern = self.pattern(lanes, size);
-        if !self.in_bounds(pattern, lanes, size, place.length) {
-            lanes &= !self.out_of_bounds(env, access, &place, lanes, size);
-            pattern = self.pattern(lanes, size);
-        }
-        if access.alignment > 1 && place.space != Space::Private {
-            self.check_alignment(env, access, &place, lanes, pattern);
-        }
+        let Some(place) = self.place(env, access) else {
+            return self.access_by_address(env, access, lanes, size, granted);
+        };
+        let (lanes, pattern) = self.without_faults(env, access, &place, lanes, size);
         if let Some(watch) = env.watch
             && !granted
             && self.is_scheduling_point(watch, access, &place, lanes, pattern, size)
@@ -97,29 +106,130 @@ impl Subgroup {
         if lanes != self.mask.bits {
             self.zero(access, self.mask.bits & !lanes);
         }
-        if lanes != 0 {
-            let touch = Touch { access, place: &place, lanes, pattern, size };
-            self.check_initialised(env, &touch);
-            self.shadow(env, &touch);
-            self.transfer(env, &touch);
+        self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
+        self.follow_loaded(env, access);
+        Done::Ran
+    }
+
+    /// Takes out the invocations whose bytes lie outside of the place, and reports them.
+    #[inline(always)]
+    pub(super) fn without_faults(
+        &self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        place: &Place,
+        mut lanes: u128,
+        size: u64,
+    ) -> (u128, Pattern) {
+        let mut pattern = self.pattern(lanes, size);
+        if !self.in_bounds(pattern, lanes, size, place.length) {
+            lanes &= !self.out_of_bounds(env, access, place, lanes, size);
+            pattern = self.pattern(lanes, size);
+        }
+        if access.alignment > 1 && place.space != Space::Private {
+            self.check_alignment(env, access, place, lanes, pattern);
+        }
+        (lanes, pattern)
+    }
+
+    #[inline(always)]
+    pub(super) fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        if touch.lanes != 0 {
+            self.check_initialised(env, touch);
+            self.shadow(env, touch);
+            self.transfer(env, touch);
+        }
+    }
+
+    /// An access whose address says by itself in which memory it lies: in one, most of the time.
+    fn access_by_address(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        lanes: u128,
+        size: u64,
+        granted: bool,
+    ) -> Done {
+        let mut groups: Vec<(Place, u128, Pattern)> = Vec::with_capacity(1);
+        let (mut left, mut done) = (lanes, 0);
+        while left != 0 {
+            let region = self.addresses[at(left.trailing_zeros())] >> REGION_SHIFT;
+            let group = Lanes(left)
+                .filter(|&lane| self.addresses[at(lane)] >> REGION_SHIFT == region)
+                .fold(0, |bits, lane| bits | 1 << lane);
+            left &= !group;
+            let Some((place, start)) = self.place_of_region(env, access, region) else {
+                self.unmapped(env, access, group);
+                continue;
+            };
+            for lane in Lanes(group) {
+                self.addresses[at(lane)] = self.addresses[at(lane)].wrapping_sub(start);
+            }
+            let (group, pattern) = self.without_faults(env, access, &place, group, size);
+            done |= group;
+            groups.push((place, group, pattern));
+        }
+        if let Some(watch) = env.watch
+            && !granted
+            && groups
+                .iter()
+                .any(|(place, lanes, pattern)| self.is_scheduling_point(watch, access, place, *lanes, *pattern, size))
+        {
+            return Done::Yielded;
+        }
+        if done != self.mask.bits {
+            self.zero(access, self.mask.bits & !done);
+        }
+        for (place, lanes, pattern) in &groups {
+            self.perform(env, &Touch { access, place, lanes: *lanes, pattern: *pattern, size });
         }
         self.follow_loaded(env, access);
         Done::Ran
     }
 
+    /// The memory behind a region and the address of its first byte.
+    fn place_of_region(&self, env: &Environment<'_>, access: &Access, region: u64) -> Option<(Place, u64)> {
+        let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
+        let windows = access.address.base == Base::Generic;
+        match region {
+            WORKGROUP_REGION if windows => {
+                Some((own(Space::Workgroup, wide(env.workgroup.memory.len())), region << REGION_SHIFT))
+            }
+            PRIVATE_REGION if windows => {
+                let length = u64::from(env.linked.program.private_bytes);
+                Some((own(Space::Private, length), region << REGION_SHIFT))
+            }
+            _ => {
+                let binding = *env.linked.regions.get(at64(region))?;
+                let bound = &env.linked.bindings[binding?];
+                let place = Place {
+                    space: bound.space,
+                    buffer: bound.buffer,
+                    start: bound.start,
+                    length: bound.length,
+                    contested: bound.contested,
+                };
+                Some((place, bound.address))
+            }
+        }
+    }
+
     fn follow_loaded(&mut self, env: &Environment<'_>, access: &Access) {
         let linked = env.linked;
-        if !linked.config.detectors.offset || access.scalar.bits() == 64 {
+        if !linked.config.detectors.offset {
             return;
         }
-        let signed = access.scalar.is_signed();
+        let (signed, rows) = (access.scalar.is_signed(), access.scalar.rows());
         let mut given = |reg: Reg| {
-            if linked.address_registers[at(reg.0)] {
+            if !linked.address_registers[at(reg.0)] {
+            } else if rows == 2 {
+                self.exact.given(reg, rows, &self.registers, &self.mask);
+            } else {
                 self.exact.fresh(reg, signed, &self.registers, &self.mask);
             }
         };
         match access.kind {
-            AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i))),
+            AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i * rows))),
             AccessKind::Store => {}
             AccessKind::Atomic { .. } => access.result.into_iter().chain(access.exchanged).for_each(given),
         }
@@ -162,7 +272,7 @@ impl Subgroup {
             }
             Base::Workgroup => (Space::Workgroup, None, 0),
             Base::Private => (Space::Private, None, 0),
-            Base::Absolute => (Space::Storage, None, 0),
+            Base::Absolute | Base::Generic => (Space::Storage, None, 0),
         };
         let scale = if access.address.index == Some(reg) { i128::from(access.address.scale) } else { 0 };
         let offset = start + i128::from(access.address.displacement) + i128::from(index) * scale;
@@ -198,8 +308,14 @@ impl Subgroup {
     fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
         let address = &access.address;
         let index = address.index.filter(|reg| !self.exact.is_clean(*reg)).map(|reg| (reg, address.index_signed));
-        let wide_offset = address.base == Base::Absolute;
-        let offset = address.offset.filter(|reg| !wide_offset && !self.exact.is_clean(*reg)).map(|reg| (reg, false));
+        if address.wide
+            && let Some(reg) = address.offset
+            && !self.exact.is_clean_wide(reg)
+        {
+            self.wrapped_address(env, access, reg);
+        }
+        let narrow = address.offset.filter(|reg| !address.wide && !self.exact.is_clean(*reg));
+        let offset = narrow.map(|reg| (reg, false));
         for check in &access.checks {
             if !self.exact.is_clean(check.index) && Some(check.index) != address.index {
                 self.wrapped(env, access, check.index, check.signed);
@@ -216,7 +332,7 @@ impl Subgroup {
             let word = self.registers.word(reg, lane);
             let computed = if signed { i64::from(word.cast_signed()) } else { i64::from(word) };
             let value = self.exact.value(reg, lane, word);
-            if value.exact == computed {
+            if value.may_be(computed) {
                 continue;
             }
             let (space, buffer, start, scale) = match access.address.base {
@@ -231,7 +347,36 @@ impl Subgroup {
             let site = self.site(env, access, lane, space, buffer, offset);
             let origin = if value.origin == u32::MAX { self.pc() } else { value.origin };
             let detail =
-                FaultDetail::Wrapped { origin, exact: i128::from(value.exact), computed: i128::from(computed) };
+                FaultDetail::Wrapped { origin, exact: i128::from(value.exact()), computed: i128::from(computed) };
+            let pc = self.pc();
+            env.recorder.fault(Rule::WrappedOffset, 0, || (site, detail), pc);
+        }
+    }
+
+    /// A 64-bit address made from a value that wrapped in 32 bits. Offsets are counted from the start of the memory.
+    #[inline(never)]
+    fn wrapped_address(&self, env: &mut Environment<'_>, access: &Access, reg: Reg) {
+        for lane in self.mask.lanes() {
+            let (difference, origin) = self.exact.difference(reg, lane);
+            if difference == 0 {
+                continue;
+            }
+            let address = self.registers.value(reg, 2, lane).wrapping_add_signed(access.address.displacement);
+            let by_address = matches!(access.address.base, Base::Absolute | Base::Generic);
+            let found = if by_address { self.place_of_region(env, access, address >> REGION_SHIFT) } else { None };
+            let (space, buffer, start, origin_of_memory) = match found {
+                Some((place, address)) => {
+                    let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
+                    (place.space, buffer, place.start, address)
+                }
+                None if by_address => (Space::Storage, None, 0, 0),
+                None if access.address.base == Base::Workgroup => (Space::Workgroup, None, 0, 0),
+                None => (Space::Private, None, 0, 0),
+            };
+            let offset = i128::from(address.wrapping_sub(origin_of_memory).cast_signed());
+            let site = self.site(env, access, lane, space, buffer, i128::from(start) + offset);
+            let origin = if origin == u32::MAX { self.pc() } else { origin };
+            let detail = FaultDetail::Wrapped { origin, exact: offset + i128::from(difference), computed: offset };
             let pc = self.pc();
             env.recorder.fault(Rule::WrappedOffset, 0, || (site, detail), pc);
         }
@@ -239,7 +384,7 @@ impl Subgroup {
 
     /// Fills `self.addresses` with byte offsets in the window (absolute addresses for [`Base::Absolute`]).
     #[inline(always)]
-    fn compute_addresses(&mut self, access: &Access) {
+    pub(super) fn compute_addresses(&mut self, access: &Access) {
         let address = &access.address;
         let base = address.displacement.cast_unsigned();
         let scale = u64::from(address.scale);
@@ -256,7 +401,7 @@ impl Subgroup {
                 for lane in 0..CHUNK {
                     sum[lane] = sum[lane].wrapping_add(u64::from(offset[lane]));
                 }
-                if address.base == Base::Absolute {
+                if address.wide {
                     let Chunk(high) = self.registers.row(reg.high())[i];
                     for lane in 0..CHUNK {
                         sum[lane] = sum[lane].wrapping_add(u64::from(high[lane]) << 32);
@@ -268,7 +413,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn place(&self, env: &Environment<'_>, access: &Access) -> Option<Place> {
+    pub(super) fn place(&self, env: &Environment<'_>, access: &Access) -> Option<Place> {
         let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
         match access.address.base {
             Base::Binding(id) => {
@@ -283,7 +428,7 @@ impl Subgroup {
             }
             Base::Workgroup => Some(own(Space::Workgroup, wide(env.workgroup.memory.len()))),
             Base::Private => Some(own(Space::Private, u64::from(env.linked.program.private_bytes))),
-            Base::Absolute => None,
+            Base::Absolute | Base::Generic => None,
         }
     }
 
@@ -483,8 +628,8 @@ impl Subgroup {
         }
     }
 
-    const fn stamp(&self, interval: u32, subgroup_shift: u32) -> Stamp {
-        Stamp { interval, epoch: self.epoch, first_invocation: self.first_invocation, subgroup_shift }
+    const fn stamp<'a>(&self, order: &'a Knowledge, interval: u32, subgroup_shift: u32) -> Stamp<'a> {
+        Stamp { interval, epoch: self.epoch, order, first_invocation: self.first_invocation, subgroup_shift }
     }
 
     #[inline(always)]
@@ -492,7 +637,8 @@ impl Subgroup {
         let Touch { access, place, lanes, pattern, size } = *touch;
         let shift = env.linked.workgroup_granule_shift;
         let granules = (env.workgroup.memory.len() >> shift) + 1;
-        let stamp = self.stamp(env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
+        let order = self.order.clone();
+        let stamp = self.stamp(&order, env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
         let class = class_of(access);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(first, size, shift)
@@ -518,7 +664,8 @@ impl Subgroup {
         let Touch { access, place, lanes, pattern, size } = *touch;
         let shadow = &env.shadows[place.buffer];
         let (shift, granules) = (shadow.granule_shift, shadow.granules());
-        let stamp = self.stamp(env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
+        let order = self.order.clone();
+        let stamp = self.stamp(&order, env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
         let (class, workgroup) = (class_of(access), env.workgroup.index);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(place.start + first, size, shift)
@@ -790,6 +937,7 @@ impl Subgroup {
                         value: self.registers.value(Reg(shown.0 + element * rows), rows, lane),
                         interval,
                         epoch: self.epoch,
+                        order: self.order.clone(),
                         barriers: env.workgroup.barriers,
                     });
                 }

@@ -25,6 +25,8 @@ pub fn new_value(
         AtomicOp::Xor => combined(BinaryOp::Xor),
         AtomicOp::Min => combined(BinaryOp::Min),
         AtomicOp::Max => combined(BinaryOp::Max),
+        AtomicOp::Increment => Some(if old >= operand { 0 } else { old + 1 }),
+        AtomicOp::Decrement => Some(if old == 0 || old > operand { operand } else { old - 1 }),
         AtomicOp::CompareExchange => (old == expected).then_some(operand),
     }
 }

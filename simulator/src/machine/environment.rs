@@ -3,9 +3,23 @@
 use crate::finding::Action;
 use crate::ir::Space;
 use crate::link::Linked;
+use crate::machine::order::Knowledge;
 use crate::memory::Storage;
 use crate::memory::shadow::{BufferShadow, Class, Local};
 use crate::recorder::Recorder;
+
+/// Who has come to a named barrier so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Which barrier.
+    pub barrier: u32,
+    /// Invocations expected; `None` for all.
+    pub expected: Option<u32>,
+    /// Invocations that arrived and went on.
+    pub gone_on: u32,
+    /// What they knew of each subgroup's clock.
+    pub shared: Vec<u32>,
+}
 
 /// The shared part of one workgroup.
 #[derive(Debug)]
@@ -26,6 +40,10 @@ pub struct Workgroup {
     pub storage_interval: u32,
     /// Workgroup barriers passed so far.
     pub barriers: u32,
+    /// Invocations that have not ended.
+    pub live: u32,
+    /// Named barriers that somebody has arrived at.
+    pub arrivals: Vec<Arrivals>,
     /// Buffer, offset and length of its writes to storage, where somebody asked for them.
     pub written: Option<Vec<(usize, u64, u32)>>,
 }
@@ -42,6 +60,8 @@ impl Workgroup {
             workgroup_interval: 1,
             storage_interval: 1,
             barriers: 0,
+            live: 0,
+            arrivals: Vec::new(),
             written: None,
         }
     }
@@ -53,6 +73,8 @@ impl Workgroup {
         self.memory.fill(0);
         self.initialised = (!linked.program.workgroup_zeroed).then(|| vec![false; self.memory.len()]);
         self.barriers = 0;
+        self.live = linked.invocations;
+        self.arrivals.clear();
         *intervals += 1;
         self.workgroup_interval = *intervals;
         self.storage_interval = *intervals;
@@ -104,8 +126,10 @@ pub struct TraceEntry {
     pub value: u64,
     /// Interval of its memory kind.
     pub interval: u32,
-    /// Barriers its subgroup had passed by itself.
+    /// Its subgroup's clock.
     pub epoch: u32,
+    /// What came before.
+    pub order: Knowledge,
     /// Workgroup barriers the workgroup had passed.
     pub barriers: u32,
 }

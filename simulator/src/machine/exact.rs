@@ -1,4 +1,4 @@
-//! Exact integer arithmetic beside the 32-bit kind, for the registers that can reach an address.
+//! Exact integer arithmetic beside the machine's, for the registers that can reach an address.
 //!
 //! # The rule (GP0005)
 //!
@@ -15,6 +15,19 @@
 //! tells a multi-round hash from an offset. A constant of 2^31 or more that is added or subtracted may be meant
 //! as a negative number; the reading under which nothing wraps is taken. Every other operation reads it by its type.
 //!
+//! # Values whose sign nobody knows
+//!
+//! PTX's integer types do not say what the program's author meant: compilers load with `.u32`, multiply with `.s32`, and
+//! write unsigned constants as negative numbers. There, a loaded value of 2^31 or more has two *candidates*, and so has
+//! what is computed from it; an instruction that reads its operand by sign (`shr`, `div`, `min`, `cvt`, `mul.wide`)
+//! settles on the one it reads. An offset is wrong when no candidate agrees. A negative number that is shifted as an
+//! unsigned one is taken for play with bits: the result is given.
+//!
+//! # 64 bits
+//!
+//! For a 64-bit register the *difference* between exact and computed value is kept, modulo 2^64. It starts where a
+//! 32-bit value that wrapped is widened, and goes through 64-bit arithmetic from there; narrowing gives it back.
+//!
 //! # What it does not see
 //!
 //! An offset that wrapped, was stored to memory and loaded again; one that wrapped and went through `%`; a
@@ -29,17 +42,78 @@
 
 use super::registers::{Mask, Registers};
 use crate::analysis::{destination, sources_that_keep_meaning};
-use crate::cast::{at, narrow};
+use crate::cast::{at, low, narrow};
 use crate::ir::{BinaryOp, Instr, Program, Reg, Scalar, TernaryOp, UnaryOp};
+use crate::machine::semantics;
 
-/// The exact integers of one row that is not clean.
+/// The exact integers that one invocation's value may stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    candidates: [i64; MOST],
+    count: usize,
+    /// Program counter of the operation that first wrapped; `u32::MAX` for none.
+    pub origin: u32,
+}
+
+/// Candidates kept at most; a value with more is taken as given.
+const MOST: usize = 4;
+const NOWHERE: u32 = u32::MAX;
+const TOP: u32 = 1 << 31;
+
+impl Value {
+    const fn one(exact: i64, origin: u32) -> Self {
+        Self { candidates: [exact; MOST], count: 1, origin }
+    }
+
+    /// What a word that is taken as given stands for; without `signed`, both readings.
+    fn given(word: u32, signed: Option<bool>) -> Self {
+        let (plain, extended) = (i64::from(word), sign_extended(word));
+        match signed {
+            Some(true) => Self::one(extended, NOWHERE),
+            None if word >= TOP => Self { candidates: [plain, extended, plain, plain], count: 2, origin: NOWHERE },
+            _ => Self::one(plain, NOWHERE),
+        }
+    }
+
+    fn candidates(&self) -> &[i64] {
+        self.candidates.get(..self.count).unwrap_or(&self.candidates)
+    }
+
+    /// The exact value, or the first of several.
+    pub const fn exact(&self) -> i64 {
+        self.candidates[0]
+    }
+
+    /// Whether it can be this integer.
+    pub fn may_be(&self, integer: i64) -> bool {
+        self.candidates().contains(&integer)
+    }
+
+    /// Adds a candidate; whether there was room.
+    fn add(&mut self, exact: i64) -> bool {
+        if self.may_be(exact) {
+            return true;
+        }
+        let Some(slot) = self.candidates.get_mut(self.count) else { return false };
+        *slot = exact;
+        self.count += 1;
+        true
+    }
+}
+
+/// The exact integers of one 32-bit row that is not clean.
 #[derive(Clone, Debug)]
 struct Row {
-    values: Vec<i64>,
-    /// Program counter of the operation that first wrapped, per invocation; `u32::MAX` for none.
-    origins: Vec<u32>,
+    values: Vec<Value>,
     /// A constant whose sign is open.
     open: bool,
+}
+
+/// Differences between exact and computed values of a 64-bit register, and where they come from.
+#[derive(Clone, Debug)]
+struct WideRow {
+    differences: Vec<i64>,
+    origins: Vec<u32>,
 }
 
 /// Rows to use again, boxed as in the slots of [`Exact`] that they come from and go back to.
@@ -49,21 +123,12 @@ type Spare = Vec<Box<Row>>;
 #[derive(Clone, Debug)]
 pub struct Exact {
     rows: Vec<Option<Box<Row>>>,
+    /// By the first row of a 64-bit register: all zero where `None`.
+    wide: Vec<Option<Box<WideRow>>>,
     spare: Spare,
     lanes: usize,
+    signs_known: bool,
 }
-
-/// One invocation's exact value and where it first wrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value {
-    /// The exact integer.
-    pub exact: i64,
-    /// Program counter of the operation that first wrapped; `u32::MAX` for none.
-    pub origin: u32,
-}
-
-const NOWHERE: u32 = u32::MAX;
-const TOP: u32 = 1 << 31;
 
 /// What to do after an instruction ran.
 pub enum Follow {
@@ -76,6 +141,8 @@ pub enum Follow {
     },
     /// These exact values go with the result.
     Values(Vec<Value>),
+    /// These exact values go with the 64-bit result, and come from there.
+    Wide(Vec<(i64, u32)>),
 }
 
 impl Exact {
@@ -85,17 +152,24 @@ impl Exact {
         let lanes = at(lanes);
         for &(reg, word) in &program.constants {
             if word >= TOP && address_registers.get(at(reg.0)).copied().unwrap_or(false) {
-                let row = Row { values: vec![sign_extended(word); lanes], origins: vec![NOWHERE; lanes], open: true };
+                let row = Row { values: vec![Value::one(sign_extended(word), NOWHERE); lanes], open: true };
                 rows[at(reg.0)] = Some(Box::new(row));
             }
         }
-        Self { rows, spare: Vec::new(), lanes }
+        let wide = vec![None; at(program.rows)];
+        Self { rows, wide, spare: Vec::new(), lanes, signs_known: program.signs_known }
     }
 
     /// Whether the row's exact and computed values agree and are below 2^31.
     #[inline(always)]
     pub fn is_clean(&self, reg: Reg) -> bool {
         self.rows[at(reg.0)].is_none()
+    }
+
+    /// Whether exact and computed value of a 64-bit register agree.
+    #[inline(always)]
+    pub fn is_clean_wide(&self, reg: Reg) -> bool {
+        self.wide[at(reg.0)].is_none()
     }
 
     /// Forgets everything but constants, for the next workgroup.
@@ -105,107 +179,305 @@ impl Exact {
                 self.spare.push(row);
             }
         }
+        self.wide.iter_mut().for_each(|slot| *slot = None);
     }
 
     /// The exact value of one invocation's register, which holds `word`.
     pub fn value(&self, reg: Reg, lane: u32, word: u32) -> Value {
         match &self.rows[at(reg.0)] {
-            None => Value { exact: i64::from(word), origin: NOWHERE },
-            Some(row) => Value { exact: row.values[at(lane)], origin: row.origins[at(lane)] },
+            None => Value::given(word, self.signs_known.then_some(false)),
+            Some(row) => row.values[at(lane)],
         }
+    }
+
+    /// Exact minus computed value of one invocation's 64-bit register, and where that began.
+    pub fn difference(&self, reg: Reg, lane: u32) -> (i64, u32) {
+        self.wide[at(reg.0)].as_ref().map_or((0, NOWHERE), |row| (row.differences[at(lane)], row.origins[at(lane)]))
+    }
+
+    fn is_open(&self, reg: Reg) -> bool {
+        self.rows[at(reg.0)].as_ref().is_some_and(|row| row.open)
     }
 
     /// Looks at the operands of an instruction that is about to write an address register.
     #[inline(always)]
     pub fn before(&self, instr: &Instr, registers: &Registers, mask: &Mask, pc: u32) -> Follow {
         let [a, b, c] = sources_that_keep_meaning(instr);
-        let Some(first) = a else { return Follow::Fresh { signed: result_is_signed(instr) } };
-        let clean = [a, b, c].into_iter().flatten().all(|reg| self.is_clean(reg));
-        if clean && stays_clean(instr, registers, mask, first, b.unwrap_or(first), c.unwrap_or(first)) {
+        let (from, to) = widths(instr);
+        let Some(first) = a else {
+            let fresh = Follow::Fresh { signed: result_is_signed(instr) };
+            return if to == Width::Double { Follow::Clean } else { fresh };
+        };
+        let clean = |reg: Reg| match from {
+            Width::Word => self.is_clean(reg),
+            Width::Double => self.is_clean_wide(reg),
+            Width::Either => self.is_clean(reg) && self.is_clean_wide(reg),
+        };
+        // A shift's count has one row, whatever the type.
+        let second = b.filter(|_| !(from == Width::Double && is_shift(instr)));
+        let all_clean = [a, second, c].into_iter().flatten().all(clean);
+        if all_clean && (from == Width::Double || to == Width::Double) && to != Width::Word {
             return Follow::Clean;
         }
-        self.lane_by_lane(instr, registers, mask, pc)
+        let (b, c) = (b.unwrap_or(first), c.unwrap_or(first));
+        if all_clean && from != Width::Double && stays_clean(instr, registers, mask, first, b, c) {
+            return Follow::Clean;
+        }
+        self.lane_by_lane(instr, registers, mask, pc, to)
     }
 
     #[inline(never)]
-    fn lane_by_lane(&self, instr: &Instr, registers: &Registers, mask: &Mask, pc: u32) -> Follow {
-        let mut values = vec![Value { exact: 0, origin: NOWHERE }; self.lanes];
+    fn lane_by_lane(&self, instr: &Instr, registers: &Registers, mask: &Mask, pc: u32, to: Width) -> Follow {
+        let is_wide = match to {
+            Width::Word => false,
+            Width::Double => true,
+            // A copy of a row: of the first of a 64-bit register where that has a difference.
+            Width::Either => sources_that_keep_meaning(instr).into_iter().flatten().any(|reg| !self.is_clean_wide(reg)),
+        };
+        if is_wide {
+            let mut values = vec![(0, NOWHERE); self.lanes];
+            for lane in mask.lanes() {
+                values[at(lane)] = self.one_wide(instr, registers, lane, pc);
+            }
+            return Follow::Wide(values);
+        }
+        let mut values = vec![Value::one(0, NOWHERE); self.lanes];
         for lane in mask.lanes() {
             values[at(lane)] = self.one(instr, registers, lane, pc);
         }
         Follow::Values(values)
     }
 
+    /// The difference that goes with a 64-bit result.
+    fn one_wide(&self, instr: &Instr, registers: &Registers, lane: u32, pc: u32) -> (i64, u32) {
+        let here = |difference: i64, origin: u32| {
+            if difference == 0 { (0, NOWHERE) } else { (difference, if origin == NOWHERE { pc } else { origin }) }
+        };
+        match *instr {
+            Instr::Copy { src, .. } => self.difference(src, lane),
+            Instr::Select { condition, accept, reject, .. } => {
+                self.difference(if registers.word(condition, lane) != 0 { accept } else { reject }, lane)
+            }
+            Instr::Convert { from, src, .. } if from.bits() <= 32 => {
+                let word = registers.word(src, lane);
+                let read = read_as(word, from.is_signed());
+                let value = self.value(src, lane, word);
+                let exact = if value.may_be(read) { read } else { value.exact() };
+                here(exact.wrapping_sub(read), value.origin)
+            }
+            Instr::Convert { src, .. } => self.difference(src, lane),
+            Instr::Binary { op: BinaryOp::MulWide, ty, a, b, .. } => {
+                let read = |reg: Reg| {
+                    let word = registers.word(reg, lane);
+                    let (value, read) = (self.value(reg, lane, word), read_as(word, ty.is_signed()));
+                    (if value.may_be(read) { read } else { value.exact() }, read, value.origin)
+                };
+                let ((x, p, first), (y, q, second)) = (read(a), read(b));
+                here(x.wrapping_mul(y).wrapping_sub(p.wrapping_mul(q)), first.min(second))
+            }
+            _ => {
+                let mut origin = NOWHERE;
+                let mut operand = |reg: Reg| {
+                    let (difference, begun) = self.difference(reg, lane);
+                    origin = origin.min(begun);
+                    let computed = registers.value(reg, 2, lane);
+                    (computed, computed.wrapping_add_signed(difference))
+                };
+                let arithmetic = gridproof_launch::Arithmetic::FUSED;
+                let (computed, exact) = match *instr {
+                    Instr::Unary { op, ty, a, .. } => {
+                        let (p, x) = operand(a);
+                        (semantics::unary(op, ty, p, arithmetic), semantics::unary(op, ty, x, arithmetic))
+                    }
+                    Instr::Binary { op, ty, a, b, .. } => {
+                        let (p, x) = operand(a);
+                        let (q, y) = if is_shift(instr) {
+                            let count = u64::from(registers.word(b, lane));
+                            (count, count)
+                        } else {
+                            operand(b)
+                        };
+                        (semantics::binary(op, ty, p, q, arithmetic), semantics::binary(op, ty, x, y, arithmetic))
+                    }
+                    Instr::Ternary { op, ty, a, b, c, .. } => {
+                        let ((p, x), (q, y), (r, z)) = (operand(a), operand(b), operand(c));
+                        let computed = semantics::ternary(op, ty, p, q, r, arithmetic);
+                        (computed, semantics::ternary(op, ty, x, y, z, arithmetic))
+                    }
+                    _ => (0, 0),
+                };
+                here(exact.wrapping_sub(computed).cast_signed(), origin)
+            }
+        }
+    }
+
     fn one(&self, instr: &Instr, registers: &Registers, lane: u32, pc: u32) -> Value {
         let operand = |reg: Reg| self.value(reg, lane, registers.word(reg, lane));
-        let open = |reg: Reg| self.rows[at(reg.0)].as_ref().is_some_and(|row| row.open);
         match *instr {
-            Instr::Copy { src, .. } | Instr::CheckIndex { index: src, .. } | Instr::Convert { src, .. } => operand(src),
+            Instr::Copy { src, .. } | Instr::CheckIndex { index: src, .. } => operand(src),
+            Instr::Convert { from, to, src, .. } if from.bits() == 64 => {
+                let (difference, origin) = self.difference(src, lane);
+                let exact = registers.value(src, 2, lane).cast_signed().wrapping_add(difference);
+                settle(i128::from(exact), to, origin, pc)
+            }
+            Instr::Convert { src, .. } => operand(src),
             Instr::Select { condition, accept, reject, .. } => {
                 operand(if registers.word(condition, lane) != 0 { accept } else { reject })
             }
             Instr::Unary { op, a, ty, .. } => {
-                let a = operand(a);
-                let exact = match op {
-                    UnaryOp::Neg => -i128::from(a.exact),
-                    UnaryOp::Not => !i128::from(a.exact),
-                    _ => i128::from(a.exact).abs(),
-                };
-                settle(exact, ty, a.origin, pc)
+                self.each([operand(a), Value::one(0, NOWHERE), Value::one(0, NOWHERE)], ty, pc, |[x, _, _]| match op {
+                    UnaryOp::Neg => -x,
+                    UnaryOp::Not => !x,
+                    _ => x.abs(),
+                })
             }
-            Instr::Binary { op, ty, a, b, .. } => {
-                let sums = matches!(op, BinaryOp::Add | BinaryOp::Sub);
-                let by_type = |reg| if sums { operand(reg) } else { typed(operand(reg), open(reg), ty) };
-                let (x, y) = (by_type(a), by_type(b));
-                let origin = x.origin.min(y.origin);
-                let exact = combine(op, x.exact, y.exact);
-                let may_reopen = sums && (open(a) || open(b));
-                if may_reopen && !is_representable(exact) {
-                    let read = |reg, value: Value| if open(reg) { value.exact & 0xffff_ffff } else { value.exact };
-                    let again = combine(op, read(a, x), read(b, y));
-                    if is_representable(again) {
-                        return settle(again, ty, origin, pc);
-                    }
-                }
-                settle(exact, ty, origin, pc)
-            }
+            Instr::Binary { op, ty, a, b, .. } => self.binary(op, ty, [a, b], registers, lane, pc),
             Instr::Ternary { op: TernaryOp::MultiplyAdd, ty, a, b, c, .. } => {
-                let (x, y, z) = (typed(operand(a), open(a), ty), typed(operand(b), open(b), ty), operand(c));
-                let exact = i128::from(x.exact) * i128::from(y.exact) + i128::from(z.exact);
-                settle(exact, ty, x.origin.min(y.origin).min(z.origin), pc)
+                let factor = |reg| self.factor(reg, registers, lane, ty);
+                self.each([factor(a), factor(b), operand(c)], ty, pc, |[x, y, z]| x * y + z)
             }
             Instr::Ternary { a, b, c, .. } => {
                 let (x, low, high) = (operand(a), operand(b), operand(c));
-                let raised = if x.exact < low.exact { low } else { x };
-                if raised.exact > high.exact { high } else { raised }
+                let raised = if x.exact() < low.exact() { low } else { x };
+                if raised.exact() > high.exact() { high } else { raised }
             }
-            _ => Value { exact: 0, origin: NOWHERE },
+            _ => Value::one(0, NOWHERE),
         }
+    }
+
+    /// An operand of a product: a constant whose sign is open is read as the type says where types mean something.
+    fn factor(&self, reg: Reg, registers: &Registers, lane: u32, ty: Scalar) -> Value {
+        let value = self.value(reg, lane, registers.word(reg, lane));
+        if self.signs_known && self.is_open(reg) && !ty.is_signed() {
+            return Value { candidates: [value.exact() & 0xffff_ffff; MOST], ..value };
+        }
+        value
+    }
+
+    fn binary(&self, op: BinaryOp, ty: Scalar, [a, b]: [Reg; 2], registers: &Registers, lane: u32, pc: u32) -> Value {
+        let sums = matches!(op, BinaryOp::Add | BinaryOp::Sub);
+        let plain = |reg: Reg| self.value(reg, lane, registers.word(reg, lane));
+        if sums && (self.is_open(a) || self.is_open(b)) {
+            return self.sum_with_constant(op, ty, [a, b], [plain(a), plain(b)], pc);
+        }
+        if sums {
+            return self.each([plain(a), plain(b), Value::one(0, NOWHERE)], ty, pc, |[x, y, _]| combine(op, x, y));
+        }
+        if !self.signs_known && reads_by_sign(op) {
+            let shift = matches!(op, BinaryOp::Shr | BinaryOp::ShrClamp);
+            let word = registers.word(a, lane);
+            let (x, read) = (plain(a), read_as(word, ty.is_signed()));
+            let negative_as_unsigned = !ty.is_signed() && !x.may_be(read) && x.may_be(sign_extended(word));
+            if shift && negative_as_unsigned {
+                let result = semantics::binary(op, ty, u64::from(word), u64::from(registers.word(b, lane)), FUSED);
+                return Value::given(low(result), None);
+            }
+            let settled = |value: Value, reg: Reg| {
+                let read = read_as(registers.word(reg, lane), ty.is_signed());
+                if value.may_be(read) { Value { candidates: [read; MOST], count: 1, ..value } } else { value }
+            };
+            let y = if shift { plain(b) } else { settled(plain(b), b) };
+            return self.each([settled(x, a), y, Value::one(0, NOWHERE)], ty, pc, |[x, y, _]| combine(op, x, y));
+        }
+        let factor = |reg| self.factor(reg, registers, lane, ty);
+        self.each([factor(a), factor(b), Value::one(0, NOWHERE)], ty, pc, |[x, y, _]| combine(op, x, y))
+    }
+
+    /// A constant of open sign is a negative number, unless only the other reading gives a result that fits.
+    fn sum_with_constant(&self, op: BinaryOp, ty: Scalar, regs: [Reg; 2], values: [Value; 2], pc: u32) -> Value {
+        let [x, y] = values;
+        let zero = Value::one(0, NOWHERE);
+        let first = self.each([x, y, zero], ty, pc, |[x, y, _]| combine(op, x, y));
+        if first.candidates().iter().any(|&exact| is_representable(i128::from(exact))) {
+            return first;
+        }
+        let other = |reg: Reg, value: Value| {
+            if self.is_open(reg) { Value::one(value.exact() & 0xffff_ffff, value.origin) } else { value }
+        };
+        let again = self.each([other(regs[0], x), other(regs[1], y), zero], ty, pc, |[x, y, _]| combine(op, x, y));
+        if again.candidates().iter().any(|&exact| is_representable(i128::from(exact))) { again } else { first }
+    }
+
+    /// The results for every combination of candidates.
+    fn each(&self, operands: [Value; 3], ty: Scalar, pc: u32, compute: impl Fn([i128; 3]) -> i128) -> Value {
+        let origin = operands.iter().map(|value| value.origin).min().unwrap_or(NOWHERE);
+        let mut result: Option<Value> = None;
+        for &x in operands[0].candidates() {
+            for &y in operands[1].candidates() {
+                for &z in operands[2].candidates() {
+                    let exact = compute([i128::from(x), i128::from(y), i128::from(z)]);
+                    let next = settle(exact, ty, origin, pc);
+                    match &mut result {
+                        None => result = Some(next),
+                        Some(all) => {
+                            all.origin = all.origin.min(next.origin);
+                            if !all.add(next.exact()) {
+                                return Value::given(u32::try_from(exact & 0xffff_ffff).unwrap_or(0), None);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        result.unwrap_or(Value::one(0, NOWHERE))
     }
 
     /// Files what [`Self::before`] found, now that the result stands in `dst`.
     #[inline(always)]
     pub fn after(&mut self, dst: Reg, follow: Follow, registers: &Registers, mask: &Mask) {
+        if !matches!(follow, Follow::Wide(_)) && !self.is_clean_wide(dst) {
+            self.forget_wide(dst, mask);
+        }
         match follow {
             Follow::Clean if self.is_clean(dst) => {}
             Follow::Clean => {
-                self.store(dst, registers, mask, |_, word| Value { exact: i64::from(word), origin: NOWHERE })
+                self.store(dst, registers, mask, |_, word| Value::one(i64::from(word), NOWHERE));
             }
             Follow::Fresh { signed } => self.fresh(dst, signed, registers, mask),
             Follow::Values(values) => self.store(dst, registers, mask, |lane, _| values[at(lane)]),
+            Follow::Wide(values) => self.store_wide(dst, mask, &values),
         }
     }
 
     /// Takes a row as given.
     #[inline(always)]
     pub fn fresh(&mut self, dst: Reg, signed: bool, registers: &Registers, mask: &Mask) {
+        if !self.is_clean_wide(dst) {
+            self.forget_wide(dst, mask);
+        }
         if self.is_clean(dst) && !any_top_bit(registers, dst, mask) {
             return;
         }
-        self.store(dst, registers, mask, |_, word| Value {
-            exact: if signed { sign_extended(word) } else { i64::from(word) },
-            origin: NOWHERE,
-        });
+        let signed = self.signs_known.then_some(signed);
+        self.store(dst, registers, mask, |_, word| Value::given(word, signed));
+    }
+
+    /// Takes a register of one or two rows as given.
+    #[inline(always)]
+    pub fn given(&mut self, reg: Reg, rows: u32, registers: &Registers, mask: &Mask) {
+        if rows == 1 {
+            return self.fresh(reg, false, registers, mask);
+        }
+        if !self.is_clean_wide(reg) {
+            self.forget_wide(reg, mask);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_wide(&mut self, dst: Reg, mask: &Mask) {
+        self.store_wide(dst, mask, &vec![(0, NOWHERE); self.lanes]);
+    }
+
+    #[inline(never)]
+    fn store_wide(&mut self, dst: Reg, mask: &Mask, values: &[(i64, u32)]) {
+        let blank = || Box::new(WideRow { differences: vec![0; self.lanes], origins: vec![NOWHERE; self.lanes] });
+        let mut row = self.wide[at(dst.0)].take().unwrap_or_else(blank);
+        for lane in mask.lanes() {
+            (row.differences[at(lane)], row.origins[at(lane)]) = values[at(lane)];
+        }
+        if row.differences.iter().any(|&difference| difference != 0) {
+            self.wide[at(dst.0)] = Some(row);
+        }
     }
 
     #[inline(never)]
@@ -214,15 +486,14 @@ impl Exact {
         row.open = false;
         for lane in mask.lanes() {
             let word = registers.word(dst, lane);
-            let Value { exact, origin } = value(lane, word);
-            let agrees = exact == i64::from(word) || exact == sign_extended(word);
-            row.values[at(lane)] = exact;
-            row.origins[at(lane)] = if agrees { NOWHERE } else { origin };
+            let value = value(lane, word);
+            let agrees = value.may_be(i64::from(word)) || value.may_be(sign_extended(word));
+            row.values[at(lane)] = Value { origin: if agrees { NOWHERE } else { value.origin }, ..value };
         }
         let everyone = if mask.whole { mask.bits } else { u128::MAX };
         let clean = (0..narrow(self.lanes)).filter(|lane| everyone >> lane & 1 == 1).all(|lane| {
             let word = registers.word(dst, lane);
-            row.values[at(lane)] == i64::from(word) && word < TOP
+            row.values[at(lane)].candidates() == [i64::from(word)] && word < TOP
         });
         if clean {
             self.spare.push(row);
@@ -232,15 +503,53 @@ impl Exact {
     }
 
     fn blank(&mut self, dst: Reg, registers: &Registers) -> Box<Row> {
-        let mut row = self.spare.pop().unwrap_or_else(|| {
-            Box::new(Row { values: vec![0; self.lanes], origins: vec![NOWHERE; self.lanes], open: false })
-        });
+        let mut row = self
+            .spare
+            .pop()
+            .unwrap_or_else(|| Box::new(Row { values: vec![Value::one(0, NOWHERE); self.lanes], open: false }));
         for lane in 0..narrow(self.lanes) {
-            row.values[at(lane)] = i64::from(registers.word(dst, lane));
-            row.origins[at(lane)] = NOWHERE;
+            row.values[at(lane)] = Value::one(i64::from(registers.word(dst, lane)), NOWHERE);
         }
         row
     }
+}
+
+const FUSED: gridproof_launch::Arithmetic = gridproof_launch::Arithmetic::FUSED;
+
+/// How wide the operands or the result of an instruction are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Width {
+    Word,
+    Double,
+    /// A row that may be the first of two.
+    Either,
+}
+
+/// Widths of operands and result.
+const fn widths(instr: &Instr) -> (Width, Width) {
+    const fn of(ty: Scalar) -> Width {
+        if ty.bits() == 64 { Width::Double } else { Width::Word }
+    }
+    match *instr {
+        Instr::Copy { .. } | Instr::Select { .. } => (Width::Either, Width::Either),
+        Instr::Binary { op: BinaryOp::MulWide, .. } => (Width::Word, Width::Double),
+        Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => (of(ty), of(ty)),
+        Instr::Convert { from, to, .. } => (of(from), of(to)),
+        _ => (Width::Word, Width::Word),
+    }
+}
+
+const fn is_shift(instr: &Instr) -> bool {
+    matches!(instr, Instr::Binary { op: BinaryOp::Shl | BinaryOp::Shr | BinaryOp::ShlClamp | BinaryOp::ShrClamp, .. })
+}
+
+/// Whether an operation's result depends on how the top bit of its operands is read.
+const fn reads_by_sign(op: BinaryOp) -> bool {
+    matches!(op, BinaryOp::Shr | BinaryOp::ShrClamp | BinaryOp::Div | BinaryOp::Min | BinaryOp::Max)
+}
+
+fn read_as(word: u32, signed: bool) -> i64 {
+    if signed { sign_extended(word) } else { i64::from(word) }
 }
 
 /// Whether the value an instruction produces is to be read as signed.
@@ -254,14 +563,9 @@ pub fn result_is_signed(instr: &Instr) -> bool {
     }
 }
 
-/// Whether an instruction writes a 32-bit integer that this file follows.
+/// Whether an instruction writes an integer that this file follows.
 pub fn is_followed(instr: &Instr, address_registers: &[bool]) -> bool {
-    let narrow = match *instr {
-        Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => ty.bits() <= 32,
-        Instr::Convert { from, to, .. } => from.bits() <= 32 && to.bits() <= 32,
-        _ => true,
-    };
-    narrow && destination(instr).is_some_and(|dst| address_registers.get(at(dst.0)).copied().unwrap_or(false))
+    destination(instr).is_some_and(|dst| address_registers.get(at(dst.0)).copied().unwrap_or(false))
 }
 
 #[inline(always)]
@@ -272,6 +576,9 @@ fn stays_clean(instr: &Instr, registers: &Registers, mask: &Mask, a: Reg, b: Reg
         Instr::Binary { op: BinaryOp::Mul, .. } => {
             none(registers, mask, [a, b, b], |x, y, _| crate::cast::low((u64::from(x) * u64::from(y)) >> 31))
         }
+        Instr::Binary { op: BinaryOp::ShlClamp, .. } => {
+            none(registers, mask, [a, b, b], |x, y, _| crate::cast::low((u64::from(x) << y.min(32)) >> 31))
+        }
         Instr::Binary { op: BinaryOp::Shl, .. } => {
             none(registers, mask, [a, b, b], |x, y, _| crate::cast::low((u64::from(x) << (y & 31)) >> 31))
         }
@@ -279,6 +586,9 @@ fn stays_clean(instr: &Instr, registers: &Registers, mask: &Mask, a: Reg, b: Reg
             crate::cast::low((u64::from(x) * u64::from(y) + u64::from(z)) >> 31)
         }),
         Instr::Unary { .. } => false,
+        Instr::Convert { from, .. } if from.bits() == 64 => {
+            none(registers, mask, [a, a.high(), a], |low, high, _| high | low & TOP)
+        }
         _ => true,
     }
 }
@@ -305,8 +615,7 @@ fn sign_extended(word: u32) -> i64 {
     i64::from(word.cast_signed())
 }
 
-fn combine(op: BinaryOp, a: i64, b: i64) -> i128 {
-    let (x, y) = (i128::from(a), i128::from(b));
+fn combine(op: BinaryOp, x: i128, y: i128) -> i128 {
     match op {
         BinaryOp::Add => x + y,
         BinaryOp::Sub => x - y,
@@ -318,24 +627,20 @@ fn combine(op: BinaryOp, a: i64, b: i64) -> i128 {
         BinaryOp::And => x & y,
         BinaryOp::Or => x | y,
         BinaryOp::Xor => x ^ y,
-        BinaryOp::Shl => x << (b & 31),
-        _ => x >> (b & 31),
+        BinaryOp::Shl => x << (y & 31),
+        BinaryOp::ShlClamp => x << y.clamp(0, 64),
+        BinaryOp::ShrClamp => x >> y.clamp(0, 64),
+        _ => x >> (y & 31),
     }
-}
-
-/// A constant whose sign is open, read as its type says.
-fn typed(value: Value, open: bool, ty: Scalar) -> Value {
-    if open && !ty.is_signed() { Value { exact: value.exact & 0xffff_ffff, ..value } } else { value }
 }
 
 /// An exact result and whether it fits the 32 bits it is kept in. Beyond 64 bits it starts anew.
 fn settle(exact: i128, ty: Scalar, origin: u32, pc: u32) -> Value {
     let Ok(fits) = i64::try_from(exact) else {
         let word = u32::try_from(exact & 0xffff_ffff).unwrap_or(0);
-        let exact = if ty.is_signed() { sign_extended(word) } else { i64::from(word) };
-        return Value { exact, origin: NOWHERE };
+        return Value::one(read_as(word, ty.is_signed()), NOWHERE);
     };
-    Value { exact: fits, origin: if is_representable(exact) { origin } else { origin.min(pc) } }
+    Value::one(fits, if is_representable(exact) { origin } else { origin.min(pc) })
 }
 
 /// Whether 32 bits can hold it, read one way or the other.

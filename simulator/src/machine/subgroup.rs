@@ -9,11 +9,15 @@ use gridproof_launch::Denormals;
 use super::access::Done;
 use super::environment::Environment;
 use super::exact::{Exact, Follow};
+use super::order::Knowledge;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
+use super::transfer::PendingCopy;
 use super::{collective, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
 use crate::finding::{Action, Rule};
-use crate::ir::{BarrierScope, BinaryOp, Builtin, Instr, Reg, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp};
+use crate::ir::{
+    BarrierScope, BinaryOp, Builtin, Instr, Reg, RendezvousId, Scalar, Space, SubgroupOp, TernaryOp, UnaryOp, WarpId,
+};
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
@@ -33,6 +37,36 @@ pub struct Waiting {
     pub workgroup_memory: bool,
     /// Whether it orders storage memory.
     pub storage_memory: bool,
+}
+
+/// A group that waits for other invocations of its subgroup, or at a named barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// The instruction.
+    pub pc: u32,
+    /// Who waits.
+    pub lanes: u128,
+    /// For whom.
+    pub place: ParkedAt,
+}
+
+/// Where a group waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParkedAt {
+    /// For the other invocations of the mask.
+    Warp {
+        /// The operation.
+        id: WarpId,
+        /// The mask.
+        members: u128,
+    },
+    /// At a named barrier.
+    Rendezvous {
+        /// The instruction's entry.
+        id: RendezvousId,
+        /// Which barrier.
+        barrier: u32,
+    },
 }
 
 /// Why a subgroup stopped running.
@@ -65,8 +99,16 @@ pub struct Subgroup {
     pub clock: u64,
     /// Instructions times invocations.
     pub instructions: u64,
-    /// Subgroup barriers passed.
+    /// Its clock for order: barriers passed without the whole workgroup.
     pub epoch: u32,
+    /// What comes before what it does now.
+    pub order: Knowledge,
+    /// Groups that wait for others of the subgroup, or at a named barrier.
+    pub parked: Vec<Parked>,
+    /// Asynchronous copies that have not arrived.
+    pub(super) copies: Vec<PendingCopy>,
+    /// Groups of copies committed so far, per invocation.
+    pub(super) committed: Vec<u32>,
     /// Groups at barriers.
     pub waiting: Vec<Waiting>,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
@@ -100,6 +142,10 @@ impl Subgroup {
             clock: 0,
             instructions: 0,
             epoch: 0,
+            order: Knowledge::default(),
+            parked: Vec::new(),
+            copies: Vec::new(),
+            committed: Vec::new(),
             waiting: Vec::new(),
             private_initialised: None,
             addresses: vec![0; chunks * CHUNK],
@@ -121,6 +167,10 @@ impl Subgroup {
         self.clock = 0;
         self.instructions = 0;
         self.epoch = 0;
+        self.order.reset();
+        self.parked.clear();
+        self.copies.clear();
+        self.committed.clear();
         self.ready.clear();
         self.waiting.clear();
         self.meeting_point = u32::MAX;
@@ -167,6 +217,7 @@ impl Subgroup {
         self.live = 0;
         self.ready.clear();
         self.waiting.clear();
+        self.parked.clear();
         self.mask.set(0, false);
     }
 
@@ -184,7 +235,7 @@ impl Subgroup {
                 self.regroup();
             }
             let pc = at(self.pc);
-            let Some(instr) = code.get(pc) else { return self.leave() };
+            let Some(instr) = code.get(pc) else { return self.leave(env) };
             self.clock += 1;
             self.instructions += u64::from(self.mask.count);
             match *instr {
@@ -220,9 +271,33 @@ impl Subgroup {
                     }
                     continue;
                 }
+                Instr::Warp(id) => {
+                    if self.warp(env, id) {
+                        self.pc += 1;
+                    } else if !self.next_group() {
+                        return self.stopped();
+                    }
+                    continue;
+                }
+                Instr::Rendezvous(id) => {
+                    if self.arrive(env, id) {
+                        self.pc += 1;
+                    } else if !self.next_group() {
+                        return self.stopped();
+                    }
+                    continue;
+                }
+                Instr::Transfer(id) => self.transfer_instruction(env, id),
                 Instr::Exit | Instr::Trap => {
+                    if matches!(instr, Instr::Trap) {
+                        self.trapped(env);
+                    }
                     self.live &= !self.mask.bits;
+                    env.workgroup.live = env.workgroup.live.saturating_sub(self.mask.count);
                     self.mask.set(0, false);
+                    if !self.parked.is_empty() {
+                        self.wake(env);
+                    }
                     if !self.next_group() {
                         return self.stopped();
                     }
@@ -246,14 +321,15 @@ impl Subgroup {
     }
 
     /// The last instruction was not an exit: the invocations end all the same.
-    fn leave(&mut self) -> Event {
+    fn leave(&mut self, env: &mut Environment<'_>) -> Event {
         self.live &= !self.mask.bits;
+        env.workgroup.live = env.workgroup.live.saturating_sub(self.mask.count);
         self.mask.set(0, false);
         if self.next_group() { Event::Paused } else { self.stopped() }
     }
 
     fn stopped(&self) -> Event {
-        if self.waiting.is_empty() { Event::Ended } else { Event::Waiting }
+        if self.waiting.is_empty() && self.parked.is_empty() { Event::Ended } else { Event::Waiting }
     }
 
     /// Parks the running group. Whether it really waits: a subgroup barrier that everyone reached does not.
@@ -273,8 +349,44 @@ impl Subgroup {
 
     /// Everyone in the subgroup has reached its barrier.
     pub fn pass_subgroup_barrier(&mut self) {
-        self.epoch += 1;
+        self.tick_whole();
         self.release(BarrierScope::Subgroup);
+    }
+
+    /// All invocations of the subgroup have met.
+    pub(super) const fn tick_whole(&mut self) {
+        self.epoch += 1;
+        self.order.whole = self.epoch;
+    }
+
+    /// Invocations that go on elsewhere.
+    pub(super) fn make_ready(&mut self, pc: u32, lanes: u128) {
+        self.ready.push((pc, lanes));
+        self.meeting_point = self.meeting_point.min(pc);
+    }
+
+    /// Invocations leave the running group; whether any stay.
+    pub(super) fn leave_group(&mut self, lanes: u128) -> bool {
+        let rest = self.mask.bits & !lanes;
+        self.mask.set(rest, false);
+        rest != 0
+    }
+
+    pub(super) const fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
+    /// Pretends to stand elsewhere, so that reports name that place.
+    pub(super) const fn stand_at(&mut self, pc: u32) -> u32 {
+        std::mem::replace(&mut self.pc, pc)
+    }
+
+    #[inline(never)]
+    fn trapped(&self, env: &mut Environment<'_>) {
+        for lane in self.mask.lanes() {
+            let site = self.standing(env, lane, Action::Ended);
+            env.recorder.fault(Rule::Trap, 0, || (site, FaultDetail::None), self.pc);
+        }
     }
 
     /// Makes the ready group with the lowest program counter the running one. Whether there is one.
@@ -303,7 +415,7 @@ impl Subgroup {
         });
         self.pc = lowest;
         self.meeting_point = self.ready.iter().map(|group| group.0).min().unwrap_or(u32::MAX);
-        self.mask.set(lanes, self.ready.is_empty() && self.waiting.is_empty());
+        self.mask.set(lanes, self.ready.is_empty() && self.waiting.is_empty() && self.parked.is_empty());
     }
 
     #[inline(always)]
@@ -402,6 +514,7 @@ impl Subgroup {
             }
             Instr::Convert { from, to, dst, src, .. } => self.convert(env, instr, from, to, dst, src),
             Instr::Unary { op, ty, dst, a } => self.unary(env, instr, op, ty, dst, a),
+            Instr::Extended(id) => self.extended(env, id),
             Instr::Builtin { dst, which } => self.builtin(env, dst, which),
             Instr::Subgroup { op, ty, dst, src, lane } => self.collective(env, op, ty, dst, src, lane),
             _ => self.slowly(env, instr),
@@ -410,8 +523,10 @@ impl Subgroup {
 
     #[inline(always)]
     fn binary_f32(&mut self, env: &Environment<'_>, op: BinaryOp, dst: Reg, a: Reg, b: Reg) {
+        let nan = env.linked.program.nan;
         let (r, m) = (&mut self.registers, &self.mask);
         let f = f32::from_bits;
+        let canonical = |value: f32| if value.is_nan() { nan } else { value.to_bits() };
         match op {
             BinaryOp::Add => r.map2(m, dst, a, b, |x, y| canonical(f(x) + f(y))),
             BinaryOp::Sub => r.map2(m, dst, a, b, |x, y| canonical(f(x) - f(y))),
@@ -441,6 +556,11 @@ impl Subgroup {
                 r.map2(m, dst, a, b, |x, y| (x.cast_signed() >> (y & 31)).cast_unsigned());
             }
             BinaryOp::Shr => r.map2(m, dst, a, b, |x, y| x >> (y & 31)),
+            BinaryOp::ShlClamp => r.map2(m, dst, a, b, |x, y| if y < 32 { x << y } else { 0 }),
+            BinaryOp::ShrClamp if signed => {
+                r.map2(m, dst, a, b, |x, y| (x.cast_signed() >> y.min(31)).cast_unsigned());
+            }
+            BinaryOp::ShrClamp => r.map2(m, dst, a, b, |x, y| if y < 32 { x >> y } else { 0 }),
             BinaryOp::Eq => r.map2(m, dst, a, b, |x, y| u32::from(x == y)),
             BinaryOp::Ne => r.map2(m, dst, a, b, |x, y| u32::from(x != y)),
             BinaryOp::Lt if signed => r.map2(m, dst, a, b, |x, y| u32::from(x.cast_signed() < y.cast_signed())),
@@ -459,9 +579,10 @@ impl Subgroup {
 
     #[inline(always)]
     fn multiply_add(&mut self, env: &Environment<'_>, instr: &Instr, ty: Scalar, dst: Reg, operands: [Reg; 3]) {
-        let arithmetic = env.linked.config.arithmetic;
+        let (arithmetic, nan) = (env.linked.config.arithmetic, env.linked.program.nan);
         let (r, m) = (&mut self.registers, &self.mask);
         let f = f32::from_bits;
+        let canonical = |value: f32| if value.is_nan() { nan } else { value.to_bits() };
         match ty {
             Scalar::U32 | Scalar::I32 => {
                 r.map3(m, dst, operands, |x, y, z| x.wrapping_mul(y).wrapping_add(z));
@@ -503,12 +624,35 @@ impl Subgroup {
     fn unary(&mut self, env: &Environment<'_>, instr: &Instr, op: UnaryOp, ty: Scalar, dst: Reg, a: Reg) {
         let (r, m) = (&mut self.registers, &self.mask);
         match (op, ty) {
+            (UnaryOp::Flush, Scalar::F32) => {
+                r.map1(m, dst, a, |x| if x & 0x7f80_0000 == 0 { x & 0x8000_0000 } else { x });
+            }
             (UnaryOp::Neg, Scalar::F32) => r.map1(m, dst, a, |x| x ^ 0x8000_0000),
             (UnaryOp::Abs, Scalar::F32) => r.map1(m, dst, a, |x| x & 0x7fff_ffff),
             (UnaryOp::Neg, Scalar::U32 | Scalar::I32) => r.map1(m, dst, a, u32::wrapping_neg),
             (UnaryOp::Not, Scalar::U32 | Scalar::I32) => r.map1(m, dst, a, |x| !x),
             (UnaryOp::Not, Scalar::Bool) => r.map1(m, dst, a, |x| u32::from(x == 0)),
             _ => self.slowly(env, instr),
+        }
+    }
+
+    #[inline(never)]
+    fn extended(&mut self, env: &Environment<'_>, id: crate::ir::ExtendedId) {
+        let Some(entry) = env.linked.program.tables.extended.get(at(id.0)) else { return };
+        for lane in Lanes(self.mask.bits) {
+            let mut sources = [0; 4];
+            for (value, operand) in sources.iter_mut().zip(&entry.sources) {
+                *value = self.registers.value(operand.reg, operand.rows, lane);
+            }
+            let results = semantics::extended(entry.op, sources);
+            for (value, operand) in results.into_iter().zip(&entry.results) {
+                self.registers.set_value(operand.reg, operand.rows, lane, value);
+            }
+        }
+        if env.linked.config.detectors.offset {
+            for operand in entry.results.iter().filter(|operand| env.linked.address_registers[at(operand.reg.0)]) {
+                self.exact.given(operand.reg, operand.rows, &self.registers, &self.mask);
+            }
         }
     }
 
@@ -578,11 +722,17 @@ impl Subgroup {
                 }
                 Instr::Binary { op, ty, dst, a, b } => {
                     let second = match op {
-                        BinaryOp::Shl | BinaryOp::Shr => Scalar::U32,
+                        BinaryOp::Shl | BinaryOp::Shr | BinaryOp::ShlClamp | BinaryOp::ShrClamp => Scalar::U32,
                         BinaryOp::Ldexp => Scalar::I32,
                         _ => ty,
                     };
-                    let rows = if is_comparison(op) { 1 } else { ty.rows() };
+                    let rows = if is_comparison(op) {
+                        1
+                    } else if op == BinaryOp::MulWide {
+                        2
+                    } else {
+                        ty.rows()
+                    };
                     (dst, rows, semantics::binary(op, ty, value(a, ty), value(b, second), arithmetic))
                 }
                 Instr::Ternary { op, ty, dst, a, b, c } => {
@@ -604,6 +754,8 @@ impl Subgroup {
                 }
                 _ => return,
             };
+            let is_nan = result == NAN && rows == 1 && matches!(float_result(instr), Some(Scalar::F32));
+            let result = if is_nan { u64::from(env.linked.program.nan) } else { result };
             self.registers.set_value(dst, rows, lane, result);
         }
     }
@@ -617,10 +769,17 @@ impl Subgroup {
     }
 }
 
-/// The bits of a result, every NaN being the same one: hosts differ in the sign and payload they give.
-#[inline(always)]
-const fn canonical(value: f32) -> u32 {
-    if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() }
+/// The quiet NaN that [`semantics`] gives for f32.
+const NAN: u64 = 0x7fc0_0000;
+
+/// The type of an instruction's result, where that is a float computed from others.
+const fn float_result(instr: &Instr) -> Option<Scalar> {
+    match *instr {
+        Instr::Unary { op: UnaryOp::Neg | UnaryOp::Abs, .. } => None,
+        Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => Some(ty),
+        Instr::Convert { from, to, .. } if from.is_float() => Some(to),
+        _ => None,
+    }
 }
 
 const fn is_comparison(op: BinaryOp) -> bool {

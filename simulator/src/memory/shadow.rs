@@ -16,6 +16,7 @@
 
 use super::pages::{PAGE, PageTable};
 use crate::cast::{low, wide};
+use crate::machine::order::Knowledge;
 
 /// How an access takes part in conflicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,18 +70,20 @@ const MANY: u32 = 2047;
 
 /// Who is accessing, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Stamp {
+pub struct Stamp<'a> {
     /// The interval of the memory kind: unique between barriers.
     pub interval: u32,
-    /// Barriers this subgroup has passed by itself in the workgroup.
+    /// The subgroup's own clock: barriers it has passed without the whole workgroup.
     pub epoch: u32,
+    /// What comes before.
+    pub order: &'a Knowledge,
     /// Linear index of the subgroup's first invocation.
     pub first_invocation: u32,
     /// Invocations per subgroup, as a power of two.
     pub subgroup_shift: u32,
 }
 
-impl Stamp {
+impl Stamp<'_> {
     #[inline(always)]
     fn base(&self) -> Tag {
         u64::from(self.interval) << 32 | u64::from(self.epoch.min(EPOCH_LIMIT)) << WHO_BITS
@@ -111,8 +114,23 @@ impl Stamp {
             return false;
         }
         let epoch = low(tag >> WHO_BITS) & EPOCH_LIMIT;
-        let same_subgroup = self.subgroup_of(who) == Some(self.subgroup());
-        !(same_subgroup && (epoch < self.epoch || epoch == EPOCH_LIMIT))
+        !self.is_before(who, epoch, invocation)
+    }
+
+    /// Whether an access of `who` at `epoch`, in this interval, comes before what `invocation` does now.
+    #[inline]
+    fn is_before(&self, who: u32, epoch: u32, invocation: u32) -> bool {
+        let Some(subgroup) = self.subgroup_of(who) else { return false };
+        if subgroup != self.subgroup() {
+            return self.order.covers_subgroup(subgroup, epoch);
+        }
+        let lane = invocation - self.first_invocation;
+        let known = if who >= SEVERAL {
+            self.order.covers_lanes(lane, epoch)
+        } else {
+            self.order.covers_lane(lane, who - self.first_invocation, epoch)
+        };
+        known || epoch == EPOCH_LIMIT
     }
 
     /// The tag after `invocation` joins those that `tag` names.
@@ -125,11 +143,14 @@ impl Stamp {
         if who == invocation {
             return alone;
         }
-        if self.subgroup_of(who) != Some(self.subgroup()) {
-            return self.base() | u64::from(MANY);
-        }
         let epoch = low(tag >> WHO_BITS) & EPOCH_LIMIT;
-        if epoch < self.epoch { alone } else { self.base() | u64::from(SEVERAL + self.subgroup()) }
+        if self.is_before(who, epoch, invocation) {
+            alone
+        } else if self.subgroup_of(who) == Some(self.subgroup()) {
+            self.base() | u64::from(SEVERAL + self.subgroup())
+        } else {
+            self.base() | u64::from(MANY)
+        }
     }
 }
 
@@ -146,7 +167,7 @@ impl Local {
     }
 
     /// One invocation touches one granule. Says whether an earlier access conflicts.
-    pub fn touch(&mut self, class: Class, granule: usize, granules: usize, invocation: u32, stamp: &Stamp) -> bool {
+    pub fn touch(&mut self, class: Class, granule: usize, granules: usize, invocation: u32, stamp: &Stamp<'_>) -> bool {
         let mut conflict = false;
         for &other in class.conflicts() {
             if let Some(tags) = &self.tags[other.slot()] {
@@ -168,7 +189,7 @@ impl Local {
         granules: usize,
         first: u32,
         per_shift: u32,
-        stamp: &Stamp,
+        stamp: &Stamp<'_>,
     ) -> bool {
         let interval = u64::from(stamp.interval);
         let mut doubt = false;
@@ -396,8 +417,10 @@ impl Flags {
 mod tests {
     use super::*;
 
-    const fn stamp(interval: u32, epoch: u32, subgroup: u32) -> Stamp {
-        Stamp { interval, epoch, first_invocation: subgroup * 32, subgroup_shift: 5 }
+    fn stamp(interval: u32, epoch: u32, subgroup: u32) -> Stamp<'static> {
+        let order = Box::leak(Box::new(Knowledge::default()));
+        order.whole = epoch;
+        Stamp { interval, epoch, order, first_invocation: subgroup * 32, subgroup_shift: 5 }
     }
 
     #[test]

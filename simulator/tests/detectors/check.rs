@@ -126,6 +126,6 @@ fn without(rule: Rule) -> Detectors {
         Rule::WrappedOffset => Detectors { offset: false, ..all },
         Rule::UninitialisedRead => Detectors { uninitialised: false, ..all },
         Rule::Misaligned => Detectors { alignment: false, ..all },
-        Rule::NoProgress | Rule::ScheduleDependent | Rule::LegsDisagree => all,
+        Rule::NoProgress | Rule::ScheduleDependent | Rule::LegsDisagree | Rule::Trap => all,
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn forward(program: &mut Unfinished) {
         for at in flow.nodes(block) {
             let Some(Node::Instr(instr, _)) = program.nodes.get_mut(at) else { continue };
             let mut written = Vec::new();
-            visit(instr, &mut program.accesses, &mut |row, rows, role| match role {
+            visit(instr, &mut program.tables, &mut |row, rows, role| match role {
                 Role::Read => *row = sources.adjacent(*row, rows, &constants).unwrap_or(*row),
                 Role::Write => written.extend((row.0..row.0.saturating_add(rows)).map(Reg)),
             });
@@ -105,7 +105,7 @@ fn available(program: &mut Unfinished, flow: &Flow, copies: &[(Reg, Reg)]) -> Op
     for block in 0..flow.count() {
         for at in flow.nodes(block) {
             let Some(Node::Instr(instr, _)) = program.nodes.get_mut(at) else { continue };
-            each_row(instr, &mut program.accesses, |row, role| {
+            each_row(instr, &mut program.tables, |row, role| {
                 for &fact in by_row.get(&row).filter(|_| role == Role::Write).into_iter().flatten() {
                     made[block].set(fact, false);
                     lost[block].set(fact, true);
@@ -176,7 +176,7 @@ pub(super) fn retarget(program: &mut Unfinished) {
     }
     for node in &mut program.nodes {
         if let Node::Instr(instr, _) = node {
-            visit(instr, &mut program.accesses, &mut |row, rows, _| {
+            visit(instr, &mut program.tables, &mut |row, rows, _| {
                 if rows == 1
                     && let Some(&variable) = renamed.get(row)
                 {
@@ -194,7 +194,7 @@ fn lives(program: &mut Unfinished) -> Vec<Life> {
     let mut grouped = vec![false; index(program.rows)];
     for (at, node) in program.nodes.iter_mut().enumerate() {
         let Node::Instr(instr, _) = node else { continue };
-        visit(instr, &mut program.accesses, &mut |first, rows, role| {
+        visit(instr, &mut program.tables, &mut |first, rows, role| {
             for row in first.0..first.0.saturating_add(rows) {
                 let Some(life) = lives.get_mut(index(row)) else { continue };
                 match role {
@@ -218,7 +218,7 @@ fn touches(program: &mut Unfinished) -> HashMap<Reg, Vec<(usize, Role)>> {
     let mut touches: HashMap<Reg, Vec<(usize, Role)>> = HashMap::new();
     for (at, node) in program.nodes.iter_mut().enumerate() {
         let Node::Instr(instr, _) = node else { continue };
-        visit(instr, &mut program.accesses, &mut |first, rows, role| {
+        visit(instr, &mut program.tables, &mut |first, rows, role| {
             for row in (first.0..first.0.saturating_add(rows)).map(Reg) {
                 if program.variables.get(index(row.0)) == Some(&true) {
                     touches.entry(row).or_default().push((at, role));

@@ -3,12 +3,12 @@
 use super::flow::{Flow, Liveness, each_row};
 use super::operands::Role;
 use super::{Node, Unfinished, index};
-use crate::ir::{Access, Instr, Reg};
+use crate::ir::{Instr, Reg, Tables};
 
 /// Removes dead instructions, and results of atomics that nothing reads.
 pub(super) fn remove(program: &mut Unfinished) {
     let flow = Flow::new(&program.nodes);
-    match Liveness::new(&mut program.nodes, &mut program.accesses, program.rows, &flow) {
+    match Liveness::new(&mut program.nodes, &mut program.tables, program.rows, &flow) {
         Some(liveness) => remove_by_liveness(program, &flow, &liveness),
         None => remove_by_count(program),
     }
@@ -27,15 +27,15 @@ fn remove_by_liveness(program: &mut Unfinished, flow: &Flow, liveness: &Liveness
                 _ => liveness.is_live_after(block, row),
             };
             let mut wanted = !is_pure(instr);
-            each_row(instr, &mut program.accesses, |row, role| wanted |= role == Role::Write && live(&local, row));
+            each_row(instr, &mut program.tables, |row, role| wanted |= role == Role::Write && live(&local, row));
             if !wanted {
                 keep[at] = false;
                 continue;
             }
-            drop_unread_results(instr, &mut program.accesses, |row| live(&local, row));
+            drop_unread_results(instr, &mut program.tables, |row| live(&local, row));
             // Writes before reads, as an instruction may read the row it writes.
             for wanted in [Role::Write, Role::Read] {
-                each_row(instr, &mut program.accesses, |row, role| {
+                each_row(instr, &mut program.tables, |row, role| {
                     if let (true, Some(slot)) = (role == wanted, local.get_mut(index(row.0))) {
                         *slot = (block, role == Role::Read);
                     }
@@ -52,7 +52,7 @@ fn remove_by_count(program: &mut Unfinished) {
     let mut reads = vec![0_u32; index(program.rows)];
     for node in &mut program.nodes {
         if let Node::Instr(instr, _) = node {
-            each_row(instr, &mut program.accesses, |row, role| {
+            each_row(instr, &mut program.tables, |row, role| {
                 if let (Role::Read, Some(reads)) = (role, reads.get_mut(index(row.0))) {
                     *reads += 1;
                 }
@@ -64,16 +64,16 @@ fn remove_by_count(program: &mut Unfinished) {
         if let Node::Instr(instr, _) = &mut node {
             let live = |reads: &[u32], row: Reg| reads.get(index(row.0)).is_some_and(|&reads| reads > 0);
             let mut wanted = !is_pure(instr);
-            each_row(instr, &mut program.accesses, |row, role| wanted |= role == Role::Write && live(&reads, row));
+            each_row(instr, &mut program.tables, |row, role| wanted |= role == Role::Write && live(&reads, row));
             if !wanted {
-                each_row(instr, &mut program.accesses, |row, role| {
+                each_row(instr, &mut program.tables, |row, role| {
                     if let (Role::Read, Some(reads)) = (role, reads.get_mut(index(row.0))) {
                         *reads = reads.saturating_sub(1);
                     }
                 });
                 continue;
             }
-            drop_unread_results(instr, &mut program.accesses, |row| live(&reads, row));
+            drop_unread_results(instr, &mut program.tables, |row| live(&reads, row));
         }
         kept.push(node);
     }
@@ -81,9 +81,9 @@ fn remove_by_count(program: &mut Unfinished) {
     program.nodes = kept;
 }
 
-fn drop_unread_results(instr: &Instr, accesses: &mut [Access], live: impl Fn(Reg) -> bool) {
+fn drop_unread_results(instr: &Instr, tables: &mut Tables, live: impl Fn(Reg) -> bool) {
     let Instr::Access(id) = instr else { return };
-    let Some(access) = accesses.get_mut(index(id.0)) else { return };
+    let Some(access) = tables.accesses.get_mut(index(id.0)) else { return };
     if matches!(access.kind, crate::ir::AccessKind::Atomic { op: crate::ir::AtomicOp::Load, .. }) {
         return;
     }
@@ -104,6 +104,7 @@ pub(super) const fn is_pure(instr: &Instr) -> bool {
             | Instr::Select { .. }
             | Instr::InsertBits { .. }
             | Instr::Convert { .. }
+            | Instr::Extended(_)
             | Instr::Builtin { .. }
             | Instr::ArrayLength { .. }
     )

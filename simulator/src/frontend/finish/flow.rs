@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::operands::{Role, visit};
 use super::{Label, Node, index};
-use crate::ir::{Access, Instr, Reg};
+use crate::ir::{Instr, Reg, Tables};
 
 /// Most bits that one analysis keeps; larger programs go without it.
 const MAX_BITS: usize = 1 << 28;
@@ -144,8 +144,8 @@ pub(super) struct Liveness {
 
 impl Liveness {
     /// `None` where the program is too large for the analysis.
-    pub(super) fn new(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> Option<Self> {
-        let (facts, shared) = shared_rows(nodes, accesses, rows, flow);
+    pub(super) fn new(nodes: &mut [Node], tables: &mut Tables, rows: u32, flow: &Flow) -> Option<Self> {
+        let (facts, shared) = shared_rows(nodes, tables, rows, flow);
         if !flow.affords(shared.len()) {
             return None;
         }
@@ -155,7 +155,7 @@ impl Liveness {
         for block in 0..flow.count() {
             for at in flow.nodes(block) {
                 let Some(Node::Instr(instr, _)) = nodes.get_mut(at) else { continue };
-                each_row(instr, accesses, |row, role| {
+                each_row(instr, tables, |row, role| {
                     let Some(fact) = facts.get(index(row.0)).copied().flatten() else { return };
                     match role {
                         Role::Read if !written[block].get(fact) => read_first[block].set(fact, true),
@@ -213,14 +213,14 @@ impl Liveness {
 }
 
 /// Rows that occur in more than one block, or are read before they are written in the first, numbered.
-fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Flow) -> (Vec<Option<usize>>, Vec<u32>) {
+fn shared_rows(nodes: &mut [Node], tables: &mut Tables, rows: u32, flow: &Flow) -> (Vec<Option<usize>>, Vec<u32>) {
     let mut home: Vec<Option<usize>> = vec![None; index(rows)];
     let mut facts: Vec<Option<usize>> = vec![None; index(rows)];
     let mut shared = Vec::new();
     for block in 0..flow.count() {
         for at in flow.nodes(block) {
             let Some(Node::Instr(instr, _)) = nodes.get_mut(at) else { continue };
-            each_row(instr, accesses, |row, role| {
+            each_row(instr, tables, |row, role| {
                 let (Some(home), Some(fact)) = (home.get_mut(index(row.0)), facts.get_mut(index(row.0))) else {
                     return;
                 };
@@ -238,8 +238,8 @@ fn shared_rows(nodes: &mut [Node], accesses: &mut [Access], rows: u32, flow: &Fl
 }
 
 /// Calls `see` with every row of every operand: reads first.
-pub(super) fn each_row(instr: &mut Instr, accesses: &mut [Access], mut see: impl FnMut(Reg, Role)) {
-    visit(instr, accesses, &mut |first, rows, role| {
+pub(super) fn each_row(instr: &mut Instr, tables: &mut Tables, mut see: impl FnMut(Reg, Role)) {
+    visit(instr, tables, &mut |first, rows, role| {
         (first.0..first.0.saturating_add(rows)).for_each(|row| see(Reg(row), role));
     });
 }

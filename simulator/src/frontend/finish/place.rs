@@ -33,7 +33,7 @@ pub(super) fn place(program: Unfinished) -> Finished {
     for instr in &mut code {
         *instr = retarget(*instr, |target| places.get(&target.0).copied().unwrap_or(target));
     }
-    Finished { code, span_of, rows: program.rows, constants: program.constants, accesses: program.accesses }
+    Finished { code, span_of, rows: program.rows, constants: program.constants, tables: program.tables }
 }
 
 fn retarget(instr: Instr, find: impl FnOnce(Pc) -> Pc) -> Instr {
@@ -85,13 +85,15 @@ fn forwarding(nodes: &[Node]) -> HashMap<u32, Pc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Tables;
 
     fn jump(label: u32) -> Node {
         Node::Instr(Instr::Jump { target: Pc(label) }, SpanId(0))
     }
 
     fn placed(nodes: Vec<Node>) -> Vec<Instr> {
-        let program = Unfinished { nodes, rows: 0, constants: Vec::new(), variables: Vec::new(), accesses: Vec::new() };
+        let program =
+            Unfinished { nodes, rows: 0, constants: Vec::new(), variables: Vec::new(), tables: Tables::default() };
         let code = place(program).code;
         for instr in &code {
             if let Instr::Jump { target } = instr {

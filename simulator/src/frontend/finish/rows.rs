@@ -33,7 +33,7 @@ pub(in crate::frontend) fn share(program: &mut Program) {
     let mut nodes = labelled(program);
     let flow = Flow::new(&nodes);
     let constant: std::collections::HashSet<u32> = program.constants.iter().map(|(row, _)| row.0).collect();
-    let Some(liveness) = Liveness::new(&mut nodes, &mut program.accesses, program.rows, &flow) else {
+    let Some(liveness) = Liveness::new(&mut nodes, &mut program.tables, program.rows, &flow) else {
         program.zeroed = (0..program.rows).filter(|row| !constant.contains(row)).map(Reg).collect();
         return;
     };
@@ -59,7 +59,7 @@ pub(in crate::frontend) fn share(program: &mut Program) {
     }
     let number = |row: Reg| Reg(numbers.get(index(row.0)).copied().flatten().unwrap_or(0));
     for instr in &mut program.code {
-        visit(instr, &mut program.accesses, &mut |row, _, _| *row = number(*row));
+        visit(instr, &mut program.tables, &mut |row, _, _| *row = number(*row));
     }
     program.constants.iter_mut().for_each(|(row, _)| *row = number(*row));
     program.zeroed.iter_mut().for_each(|row| *row = number(*row));
@@ -108,7 +108,7 @@ fn intervals(nodes: &mut [Node], program: &mut Program, flow: &Flow, liveness: &
         }
         for at in nodes_of_block {
             if let Some(Node::Instr(instr, _)) = nodes.get_mut(at) {
-                each_row(instr, &mut program.accesses, |row, _| extend(row, at));
+                each_row(instr, &mut program.tables, |row, _| extend(row, at));
             }
         }
     }
@@ -130,7 +130,7 @@ fn groups(program: &mut Program, intervals: &[Option<Interval>], numbers: &[Opti
     // Whether a row must follow the one before it.
     let mut joined = vec![false; index(program.rows)];
     for instr in &mut program.code {
-        visit(instr, &mut program.accesses, &mut |first, rows, _: Role| {
+        visit(instr, &mut program.tables, &mut |first, rows, _: Role| {
             (first.0 + 1..first.0.saturating_add(rows)).for_each(|row| {
                 if let Some(flag) = joined.get_mut(index(row)) {
                     *flag = true;

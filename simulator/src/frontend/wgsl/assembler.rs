@@ -17,7 +17,8 @@ use super::locate::saturating;
 pub(super) use crate::frontend::finish::Label;
 use crate::frontend::finish::{Node, Unfinished};
 use crate::ir::{
-    Access, AccessId, BinaryOp, BindingId, Builtin, Instr, Pc, Reg, Rounding, Scalar, SpanId, TernaryOp, UnaryOp,
+    Access, AccessId, BinaryOp, BindingId, Builtin, Instr, Pc, Reg, Rounding, Scalar, SpanId, Tables, TernaryOp,
+    UnaryOp,
 };
 
 /// Most instructions of a program, all calls inlined.
@@ -50,7 +51,7 @@ pub(super) struct Assembler {
     nodes: Vec<Node>,
     /// Runs before `nodes`.
     prologue: Vec<Node>,
-    accesses: Vec<Access>,
+    tables: Tables,
     /// Constant rows with their values.
     constants: Vec<(Reg, u32)>,
     /// Whether a row is a variable's, by row.
@@ -74,7 +75,7 @@ impl Assembler {
         Self {
             nodes: Vec::new(),
             prologue: Vec::new(),
-            accesses: Vec::new(),
+            tables: Tables::default(),
             constants: Vec::new(),
             variables: Vec::new(),
             sequences: HashMap::new(),
@@ -128,13 +129,7 @@ impl Assembler {
     pub(super) fn into_unfinished(self) -> Unfinished {
         let mut nodes = self.prologue;
         nodes.extend(self.nodes);
-        Unfinished {
-            nodes,
-            rows: self.rows,
-            constants: self.constants,
-            variables: self.variables,
-            accesses: self.accesses,
-        }
+        Unfinished { nodes, rows: self.rows, constants: self.constants, variables: self.variables, tables: self.tables }
     }
 
     /// Appends an instruction where a path leads here.
@@ -336,8 +331,8 @@ impl Assembler {
 
     pub(super) fn access(&mut self, access: Access) {
         if self.reachable {
-            let id = AccessId(saturating(self.accesses.len()));
-            self.accesses.push(access);
+            let id = AccessId(saturating(self.tables.accesses.len()));
+            self.tables.accesses.push(access);
             self.push(Instr::Access(id));
         }
     }

@@ -83,6 +83,8 @@ impl<'m> Lowering<'m> {
             writable,
             minimum_length: self.types.layout(ty).size,
             span,
+            address: None,
+            own: None,
         });
         Place::Memory(Memory::at(Base::Binding(id), 0))
     }

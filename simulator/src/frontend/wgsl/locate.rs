@@ -4,40 +4,12 @@
 //! binary, so that two places stay two places, with line and column 0.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+pub(super) use crate::frontend::source::{Source, saturating};
 use crate::ir::{Span, SpanId};
-use crate::outcome::{SimulateError, Unsupported};
-
-/// The source of one module, ready to answer "where is this byte".
-#[derive(Clone, Debug)]
-pub(super) struct Source {
-    /// Name for reports.
-    pub(super) name: String,
-    /// Text, where the module has one.
-    pub(super) text: Option<Arc<str>>,
-    line_starts: Vec<usize>,
-}
+use crate::outcome::SimulateError;
 
 impl Source {
-    pub(super) fn new(name: &str, text: Option<Arc<str>>) -> Self {
-        let mut line_starts = vec![0];
-        if let Some(text) = &text {
-            line_starts.extend(text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1));
-        }
-        Self { name: name.to_owned(), text, line_starts }
-    }
-
-    /// Line and column of a byte, both counted from 1; zeros without a text.
-    pub(super) fn line_column(&self, byte: usize) -> (u32, u32) {
-        let Some(text) = &self.text else { return (0, 0) };
-        let line = self.line_starts.partition_point(|&start| start <= byte).max(1);
-        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = text.as_bytes().get(start..byte.min(text.len())).unwrap_or_default();
-        let characters = before.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-        (saturating(line), saturating(characters + 1))
-    }
-
     /// Line and column where a span starts; zeros where it is undefined.
     pub(super) fn position(&self, span: naga::Span) -> (u32, u32) {
         span.to_range().map_or((0, 0), |range| self.line_column(range.start))
@@ -45,20 +17,13 @@ impl Source {
 
     /// An error about the module itself.
     pub(super) fn error(&self, span: naga::Span, message: impl Into<String>) -> SimulateError {
-        let (line, column) = self.position(span);
-        SimulateError::Module { file: self.name.clone(), line, column, message: message.into() }
+        self.error_at(self.position(span), message)
     }
 
     /// A construct that the simulator does not model.
     pub(super) fn unsupported(&self, span: naga::Span, construct: impl Into<String>) -> SimulateError {
-        let (line, column) = self.position(span);
-        SimulateError::Unsupported(Unsupported { construct: construct.into(), file: self.name.clone(), line, column })
+        self.unsupported_at(self.position(span), construct)
     }
-}
-
-/// A count or offset as 32 bits; modules longer than that do not exist in practice.
-pub(super) fn saturating(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 /// All spans of a program, each kept once.

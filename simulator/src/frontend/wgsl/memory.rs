@@ -50,6 +50,7 @@ impl Memory {
             index_signed: self.index.is_some_and(|index| index.signed),
             scale: self.index.map_or(0, |index| index.scale),
             offset: self.offset,
+            wide: false,
             displacement: i64::from(self.displacement) + i64::from(offset),
         }
     }

@@ -160,7 +160,7 @@ impl<'m> Lowering<'m> {
             rows: laid.rows,
             constants: laid.constants,
             zeroed: Vec::new(),
-            accesses: laid.accesses,
+            tables: laid.tables,
             bindings: self.bindings,
             workgroup_size: point.workgroup_size,
             workgroup_bytes: self.workgroup_bytes.next_multiple_of(4),
@@ -170,6 +170,10 @@ impl<'m> Lowering<'m> {
             private_zeroed: true,
             private_variables: self.private_variables,
             strict_barriers: true,
+            arithmetic: None,
+            nan: 0x7fc0_0000,
+            signs_known: true,
+            approximations: None,
         };
         crate::frontend::finish::rows::share(&mut program);
         Ok(program)

@@ -7,7 +7,7 @@
 //! type: sums are exact there, products have at most 2p bits, and a quotient cannot come that close to the
 //! middle of two narrower numbers. A multiply-add is not among these operations and is treated on its own.
 
-use gridproof_launch::{Arithmetic, MultiplyAdd};
+use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 
 use super::format::{Float, Number};
 use crate::cast::low;
@@ -18,6 +18,7 @@ pub(super) fn unary(op: UnaryOp, ty: Float, a: u64, arithmetic: Arithmetic) -> u
     match op {
         UnaryOp::Neg => return a ^ ty.sign(),
         UnaryOp::Abs => return ty.magnitude(a),
+        UnaryOp::Flush => return ty.flush(a, Arithmetic { denormals: Denormals::Flush, ..arithmetic }),
         UnaryOp::IsNan => return u64::from(ty.is_nan(a)),
         UnaryOp::IsInf => return u64::from(ty.magnitude(a) == ty.infinity()),
         _ => {}
@@ -211,7 +212,7 @@ fn compare<T: PartialOrd>(op: BinaryOp, x: T, y: T) -> Option<bool> {
     })
 }
 
-fn transcendental(op: UnaryOp, x: f64) -> Option<f64> {
+pub(super) fn transcendental(op: UnaryOp, x: f64) -> Option<f64> {
     Some(match op {
         UnaryOp::InverseSqrt => 1.0 / x.sqrt(),
         UnaryOp::Reciprocal => 1.0 / x,

@@ -34,7 +34,7 @@ pub(super) enum Number {
 
 impl Float {
     /// Bits of the fraction, without the implied one.
-    const fn fraction_bits(self) -> u32 {
+    pub const fn fraction_bits(self) -> u32 {
         match self {
             Self::F16 => 10,
             Self::Bf16 => 7,
@@ -57,7 +57,7 @@ impl Float {
     }
 
     /// The exponent of the smallest normal numbers.
-    const fn smallest_exponent(self) -> i32 {
+    pub const fn smallest_exponent(self) -> i32 {
         1 - self.largest_exponent()
     }
 
@@ -215,7 +215,7 @@ impl Float {
     }
 
     #[inline]
-    const fn signed(self, negative: bool, magnitude: u64) -> u64 {
+    pub const fn signed(self, negative: bool, magnitude: u64) -> u64 {
         if negative { magnitude | self.sign() } else { magnitude }
     }
 }

@@ -85,6 +85,12 @@ pub(super) fn binary(op: BinaryOp, ty: Integer, a: u64, b: u64) -> u64 {
         BinaryOp::Shl => x << count,
         BinaryOp::Shr if ty.signed => (i >> count).cast_unsigned(),
         BinaryOp::Shr => x >> count,
+        BinaryOp::ShlClamp if low(b) >= ty.bits => 0,
+        BinaryOp::ShlClamp => x << low(b),
+        BinaryOp::ShrClamp if ty.signed => (i >> low(b).min(ty.bits - 1)).cast_unsigned(),
+        BinaryOp::ShrClamp if low(b) >= ty.bits => 0,
+        BinaryOp::ShrClamp => x >> low(b),
+        BinaryOp::MulWide => return x.wrapping_mul(y),
         BinaryOp::Eq => u64::from(x == y),
         BinaryOp::Ne => u64::from(x != y),
         BinaryOp::Lt => order(i < j, x < y),
@@ -114,7 +120,7 @@ fn extract_bits(ty: Integer, a: u64, offset: u32, count: u32) -> u64 {
 }
 
 /// The high half of the product of two extended values.
-fn high_product(ty: Integer, x: u64, y: u64) -> u64 {
+pub(super) fn high_product(ty: Integer, x: u64, y: u64) -> u64 {
     let product = if ty.signed {
         (i128::from(x.cast_signed()) * i128::from(y.cast_signed())).cast_unsigned()
     } else {

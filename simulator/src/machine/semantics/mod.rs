@@ -22,6 +22,7 @@
 //! Not modelled: NaN payloads, signalling NaNs, exception flags, and devices that flush f16.
 
 mod convert;
+mod extended;
 mod float;
 mod format;
 mod integer;
@@ -30,6 +31,7 @@ mod tests;
 
 use gridproof_launch::Arithmetic;
 
+pub use self::extended::extended;
 use self::format::Float;
 use self::integer::Integer;
 use crate::ir::{BinaryOp, Rounding, Scalar, TernaryOp, UnaryOp};

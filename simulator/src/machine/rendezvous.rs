@@ -1,0 +1,98 @@
+//! Arriving at a named barrier. Who is let through, and when, is decided by [`crate::drive`].
+
+use super::environment::{Arrivals, Environment};
+use super::registers::Lanes;
+use super::subgroup::{Parked, ParkedAt, Subgroup};
+use crate::cast::at;
+use crate::finding::{Action, BoundsLimit, Rule};
+use crate::ir::{RendezvousId, RendezvousKind};
+use crate::recorder::FaultDetail;
+
+/// Barriers of a workgroup.
+pub const BARRIERS: u32 = 16;
+
+impl Subgroup {
+    /// The running group arrives. Whether it goes on.
+    #[inline(never)]
+    pub(super) fn arrive(&mut self, env: &mut Environment<'_>, id: RendezvousId) -> bool {
+        let Some(entry) = env.linked.program.tables.rendezvous.get(at(id.0)).copied() else { return true };
+        let mut left = self.mask.bits;
+        while left != 0 {
+            let lane = left.trailing_zeros();
+            let barrier = self.registers.word(entry.barrier, lane);
+            let expected = entry.count.map(|count| self.registers.word(count, lane));
+            let same = |other: &u32| {
+                self.registers.word(entry.barrier, *other) == barrier
+                    && entry.count.map(|count| self.registers.word(count, *other)) == expected
+            };
+            let group = Lanes(left).filter(same).fold(0_u128, |bits, lane| bits | 1 << lane);
+            left &= !group;
+            if barrier >= BARRIERS {
+                self.no_such_barrier(env, lane, barrier);
+            }
+            self.come(env, id, entry.kind, barrier, expected, group);
+        }
+        self.mask.bits != 0
+    }
+
+    fn come(
+        &mut self,
+        env: &mut Environment<'_>,
+        id: RendezvousId,
+        kind: RendezvousKind,
+        barrier: u32,
+        expected: Option<u32>,
+        group: u128,
+    ) {
+        let subgroups = env.linked.subgroups;
+        let pc = self.pc();
+        let position = env.workgroup.arrivals.iter().position(|arrivals| arrivals.barrier == barrier);
+        let position = position.unwrap_or_else(|| {
+            let shared = vec![0; at(subgroups)];
+            env.workgroup.arrivals.push(Arrivals { barrier, expected, gone_on: 0, shared });
+            env.workgroup.arrivals.len() - 1
+        });
+        let arrivals = &mut env.workgroup.arrivals[position];
+        if kind == RendezvousKind::Arrive {
+            // Everything before the arrival comes before what the waiting ones do next.
+            let whole = group == self.live();
+            arrivals.gone_on += if whole { self.lanes() } else { group.count_ones() };
+            if whole {
+                self.epoch += 1;
+                let shared = self.order.share(self.id, self.epoch, subgroups);
+                arrivals.shared.iter_mut().zip(shared).for_each(|(all, mine)| *all = (*all).max(mine));
+            }
+            return;
+        }
+        self.leave_group(group);
+        match self.parked.iter_mut().find(|parked| parked.pc == pc && is_at(parked, barrier)) {
+            Some(parked) => parked.lanes |= group,
+            None => self.parked.push(Parked { pc, lanes: group, place: ParkedAt::Rendezvous { id, barrier } }),
+        }
+    }
+
+    fn no_such_barrier(&self, env: &mut Environment<'_>, lane: u32, barrier: u32) {
+        let site = self.standing(env, lane, Action::Barrier);
+        let limit = BoundsLimit::Array { index: i64::from(barrier), elements: u64::from(BARRIERS) };
+        env.recorder.fault(Rule::OutOfBounds, 3, || (site, FaultDetail::Bounds(limit)), self.pc());
+    }
+
+    /// Invocations that wait at a named barrier.
+    pub fn waiting_at(&self, barrier: u32) -> u128 {
+        self.parked.iter().filter(|parked| is_at(parked, barrier)).fold(0, |lanes, parked| lanes | parked.lanes)
+    }
+
+    /// Lets the invocations that wait at a named barrier go on.
+    pub fn leave_barrier(&mut self, barrier: u32) {
+        let (go, stay): (Vec<Parked>, Vec<Parked>) = self.parked.iter().partition(|parked| is_at(parked, barrier));
+        self.parked = stay;
+        for parked in go {
+            self.make_ready(parked.pc + 1, parked.lanes);
+        }
+    }
+}
+
+/// Whether a group waits at this barrier.
+pub const fn is_at(parked: &Parked, wanted: u32) -> bool {
+    matches!(parked.place, ParkedAt::Rendezvous { barrier, .. } if barrier == wanted)
+}
