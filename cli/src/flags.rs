@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use gridproof_conformance::matrix::Partition;
-use gridproof_launch::Arithmetic;
+use gridproof_launch::{Arithmetic, Language};
 use gridproof_simulator::Detectors;
 
 use crate::exit;
@@ -16,7 +16,7 @@ const ABOUT: &str = "Proves a GPU kernel launch race-free, or hands over the sch
 const LONG_ABOUT: &str = "\
 Proves a GPU kernel launch race-free, or hands over the schedule that breaks it.
 
-Runs real kernels (WGSL, SPIR-V, GLSL) on a CPU model of a GPU, with detectors for data races, barrier divergence, \
+Runs real kernels (WGSL, SPIR-V, GLSL, PTX, CUDA C++) on a CPU model of a GPU, with detectors for data races, barrier divergence, \
 out-of-bounds and misaligned accesses, wrapped offsets and uninitialised reads. Without a command it checks every \
 kernel and variant of its catalogue and prints the verdict table.
 
@@ -105,7 +105,7 @@ pub enum Command {
 /// `gridproof check`.
 #[derive(Args, Debug)]
 pub struct CheckFlags {
-    /// KERNEL or KERNEL:VARIANT of the catalogue, or a FILE (.wgsl, .spv, .comp, .glsl)
+    /// KERNEL or KERNEL:VARIANT of the catalogue, or a FILE (.wgsl, .spv, .comp, .glsl, .ptx, .cu)
     #[arg(value_name = "KERNEL[:VARIANT] | FILE")]
     pub target: String,
     /// The launch of a FILE: grid, buffers, constants
@@ -114,6 +114,9 @@ pub struct CheckFlags {
     /// Shape of a KERNEL, as n=8704,k=5120; `gridproof list` shows the keys
     #[arg(long, value_name = "KEY=VALUE,...")]
     pub shape: Option<String>,
+    /// Which source of a KERNEL: wgsl or cuda (compiled to PTX, for which NVRTC must be there)
+    #[arg(long, value_name = "LANGUAGE", value_parser = values::language)]
+    pub language: Option<Language>,
     /// Seed of the input data; for a FILE, of random contents without a seed of their own
     #[arg(long, value_name = "SEED", value_parser = values::whole_number)]
     pub data_seed: Option<u64>,
@@ -181,7 +184,7 @@ pub struct ReplayFlags {
 /// `gridproof conform`.
 #[derive(Args, Debug)]
 pub struct ConformFlags {
-    /// Only legs whose name contains this text (oracle, sim-wgsl, wgpu); may be given several times
+    /// Only legs whose name contains this text (oracle, sim-wgsl, sim-ptx, wgpu); may be given several times
     #[arg(long, value_name = "TEXT")]
     pub leg: Vec<String>,
     /// Only cells whose name contains this text
@@ -193,6 +196,9 @@ pub struct ConformFlags {
     /// Fail where no adapter can run the cells of wgpu legs, instead of skipping them
     #[arg(long)]
     pub require_adapter: bool,
+    /// Fail where no CUDA compiler (NVRTC) can make the PTX for the cells of sim-ptx, instead of skipping them
+    #[arg(long)]
+    pub require_nvrtc: bool,
 }
 
 /// `gridproof explain`.

@@ -50,6 +50,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn exit_of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<CheckError>().map(CheckError::exit_code) {
         Some(4) => Exit::Nothing,
+        Some(3) => Exit::Incomplete,
         _ => Exit::Error,
     }
 }

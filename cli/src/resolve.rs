@@ -12,9 +12,9 @@ use crate::flags::{CheckFlags, SimulationFlags};
 use crate::values::ScheduleChoice;
 
 /// Endings of files that can be checked.
-const MODULES: [&str; 4] = ["wgsl", "spv", "comp", "glsl"];
+const MODULES: [&str; 6] = ["wgsl", "spv", "comp", "glsl", "ptx", "cu"];
 /// Endings of kernels that other tools know and this one cannot check.
-const FOREIGN: [&str; 8] = ["ptx", "cu", "cl", "hlsl", "metal", "frag", "vert", "slang"];
+const FOREIGN: [&str; 6] = ["cl", "hlsl", "metal", "frag", "vert", "slang"];
 
 /// A check, ready to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,7 @@ pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
     let target = target(flags)?;
     let mut options = options(&flags.simulation);
     options.data_seed = flags.data_seed.unwrap_or(options.data_seed);
+    options.language = flags.language.unwrap_or(options.language);
     let exactly = match flags.simulation.schedule.clone() {
         Some(ScheduleChoice::Exactly(schedule)) => Some(schedule),
         _ => None,
@@ -117,6 +118,9 @@ fn target(flags: &CheckFlags) -> anyhow::Result<Target> {
     if flags.shape.is_some() {
         bail!("--shape is for kernels of the catalogue: the shapes of `{given}` stand in its launch file");
     }
+    if flags.language.is_some() {
+        bail!("--language is for kernels of the catalogue: the language of `{given}` is known by its ending");
+    }
     let launch = flags.launch.clone();
     let launch = launch.with_context(|| format!("`{given}` needs --launch FILE.toml, which says grid and buffers"))?;
     Ok(Target::File { module, launch })
@@ -159,7 +163,8 @@ impl Check {
                 let first = || Some(catalogue::kernel(kernel)?.variants.first()?.name.to_owned());
                 let variant = variant.clone().or_else(first).unwrap_or_default();
                 let shape = pairs(shape)?;
-                Ok(Subject::Catalogue { kernel: kernel.clone(), variant, shape, seed: self.options.data_seed })
+                let CheckOptions { data_seed: seed, language, .. } = self.options;
+                Ok(Subject::Catalogue { kernel: kernel.clone(), variant, shape, seed, language })
             }
         }
     }
@@ -208,7 +213,7 @@ mod tests {
         assert_eq!(resolve("k:v --shape n=1,k=2").unwrap().target, catalogue(Some("v"), "n=1,k=2"));
         for (arguments, problem) in [
             ("k --launch a.toml", "--launch describes the launch of a file"),
-            ("a.ptx --launch a.toml", "`a.ptx`: .ptx cannot be checked"),
+            ("a.cl --launch a.toml", "`a.cl`: .cl cannot be checked"),
             ("a.txt", "the ending does not say which language"),
             ("./a", "the ending does not say which language"),
             ("nowhere.wgsl --launch a.toml", "there is no such file"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gridproof_conformance::check::CheckError;
 use gridproof_conformance::matrix::Partition;
-use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
+use gridproof_launch::{Arithmetic, Denormals, Language, MultiplyAdd};
 use gridproof_simulator::{Detectors, Schedule};
 
 /// What `--schedule` asks for.
@@ -48,6 +48,11 @@ pub fn arithmetic(text: &str) -> Result<Arithmetic, String> {
         _ => return Err("expected fused, separate, `fused,flush` or `separate,flush`".to_owned()),
     };
     Ok(Arithmetic { multiply_add, denormals })
+}
+
+/// `wgsl` or `cuda`.
+pub fn language(text: &str) -> Result<Language, String> {
+    text.parse().map_err(|_| "expected wgsl or cuda".to_owned())
 }
 
 /// A power of two from 4 to 128.

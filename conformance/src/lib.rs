@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod cuda;
 mod expected;
 pub mod family;
 pub mod launch_file;

@@ -1,12 +1,15 @@
 //! The main job: every kernel and variant of the catalogue at its documented shapes, each verdict computed
-//! and then compared with the one it must get.
+//! and then compared with the one it must get, in every language that the kernel is written in. What this machine cannot
+//! compile is skipped, and said to be.
 
 use std::time::Instant;
 
 use gridproof_kernels::catalogue::Expectation;
-use gridproof_report::model::{CheckReport, VerdictRow};
+use gridproof_launch::Language;
+use gridproof_report::model::{CheckReport, SkippedRow, VerdictRow, Verdicts};
 
-use crate::check::{CheckError, CheckOptions, Named, ScheduleChoice, catalogue_instance, check_instance};
+use crate::check::{CheckError, CheckOptions, Named, ScheduleChoice, catalogue_instance, check_instance, subject};
+use crate::cuda;
 use crate::expected::{label_mismatch, threshold_mismatch, verdict_mismatch, words};
 use crate::family::{families, shape_text};
 use crate::progress::Progress;
@@ -16,7 +19,7 @@ use crate::progress::Progress;
 pub struct MainJobOptions {
     /// How each launch is checked.
     pub check: CheckOptions,
-    /// Only checks whose `kernel:variant shape` contains this text.
+    /// Only checks whose `kernel:variant shape language` contains this text.
     pub filter: Option<String>,
 }
 
@@ -30,20 +33,23 @@ impl Default for MainJobOptions {
 ///
 /// # Errors
 /// When a launch of the catalogue cannot be made or simulated, or the filter leaves nothing.
-pub fn run(options: &MainJobOptions, progress: &dyn Fn(Progress<'_>)) -> Result<Vec<VerdictRow>, CheckError> {
+pub fn run(options: &MainJobOptions, progress: &dyn Fn(Progress<'_>)) -> Result<Verdicts, CheckError> {
     let selected: Vec<Selected> = selection().filter(|entry| entry.matches(options.filter.as_deref())).collect();
     if selected.is_empty() {
         let selection = format!("`{}`", options.filter.as_deref().unwrap_or_default());
         return Err(CheckError::NothingSelected { selection });
     }
     let total = selected.len();
-    let mut rows = Vec::with_capacity(total);
+    let mut verdicts = Verdicts::default();
     for (done, entry) in selected.iter().enumerate() {
         progress(Progress { done, total, current: &entry.to_string() });
-        rows.push(entry.row(&options.check)?);
+        match cuda::unavailable().filter(|_| entry.language == Language::Cuda) {
+            Some(reason) => verdicts.skipped.push(entry.skipped(reason.to_string(), &options.check)?),
+            None => verdicts.rows.push(entry.row(&options.check)?),
+        }
     }
     progress(Progress { done: total, total, current: "" });
-    Ok(rows)
+    Ok(verdicts)
 }
 
 /// One check of the main job.
@@ -51,20 +57,24 @@ struct Selected {
     kernel: &'static str,
     variant: &'static str,
     shape: &'static str,
+    language: Language,
 }
 
 fn selection() -> impl Iterator<Item = Selected> {
     families().iter().flat_map(|family| {
         let kernel = family.kernel();
         kernel.variants.iter().flat_map(move |variant| {
-            variant.shapes.iter().map(move |shape| Selected { kernel: kernel.name, variant: variant.name, shape })
+            variant.shapes.iter().flat_map(move |shape| {
+                let languages = kernel.languages.iter();
+                languages.map(|&language| Selected { kernel: kernel.name, variant: variant.name, shape, language })
+            })
         })
     })
 }
 
 impl std::fmt::Display for Selected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{} {}", self.kernel, self.variant, self.shape)
+        write!(f, "{}:{} {} {}", self.kernel, self.variant, self.shape, self.language)
     }
 }
 
@@ -75,11 +85,18 @@ impl Selected {
 
     fn row(&self, options: &CheckOptions) -> Result<VerdictRow, CheckError> {
         let started = Instant::now();
-        let named = catalogue_instance(self.kernel, Some(self.variant), self.shape, options)?;
-        let report = check_instance(&named, options, started)?;
-        let mismatch = mismatch(&named, &report, options)?;
+        let options = CheckOptions { language: self.language, ..*options };
+        let named = catalogue_instance(self.kernel, Some(self.variant), self.shape, &options)?;
+        let report = check_instance(&named, &options, started)?;
+        let mismatch = mismatch(&named, &report, &options)?;
         let expected = words(&named.instance.expectation);
         Ok(VerdictRow { report, expected, as_expected: mismatch.is_none(), mismatch })
+    }
+
+    fn skipped(&self, reason: String, options: &CheckOptions) -> Result<SkippedRow, CheckError> {
+        let options = CheckOptions { language: self.language, ..*options };
+        let named = catalogue_instance(self.kernel, Some(self.variant), self.shape, &options)?;
+        Ok(SkippedRow { subject: subject(&named, &options), reason })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The matrix as tests: one cell, one test. Skipped cells are counted and named at the end; they do not pass.
 //!
-//! With `GRIDPROOF_REQUIRE_ADAPTER=1` a missing adapter fails every cell that wants one.
+//! With `GRIDPROOF_REQUIRE_ADAPTER=1` a missing adapter fails every cell that wants one, and with
+//! `GRIDPROOF_REQUIRE_NVRTC=1` a missing CUDA compiler does.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use gridproof_conformance::matrix::{Cell, CellResult, MatrixOptions, cells};
+use gridproof_conformance::matrix::{Cell, CellResult, MatrixOptions, Requirements, cells};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Leg and reason of each skip, with its number of cells.
@@ -14,8 +15,10 @@ type Skips = Arc<Mutex<BTreeMap<(String, String), usize>>>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let require_adapter = std::env::var_os("GRIDPROOF_REQUIRE_ADAPTER").is_some_and(|value| value == "1");
-    let options = MatrixOptions { require_adapter, ..MatrixOptions::default() };
+    let required = |name| std::env::var_os(name).is_some_and(|value| value == "1");
+    let require =
+        Requirements { adapter: required("GRIDPROOF_REQUIRE_ADAPTER"), nvrtc: required("GRIDPROOF_REQUIRE_NVRTC") };
+    let options = MatrixOptions { require, ..MatrixOptions::default() };
     let cells = match cells(&options) {
         Ok(cells) => cells,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! How real GPUs run a launch: the wgpu device and the adapter fingerprint.
+//! How real GPUs run a launch: the wgpu device, the adapter fingerprint, and the CUDA compiler.
 //!
 //! [`Device::open`] finds an adapter (Vulkan, Metal, DX12) and refuses, with the reason, one that cannot
 //! be trusted; [`Device::run`] runs a [`Launch`](gridproof_launch::Launch) and reads its buffers back;
@@ -8,6 +8,8 @@
 //! *Exact* mode ([`Exactness::Exact`], Vulkan only) keeps a driver from folding or contracting float
 //! arithmetic: naga writes SPIR-V, [`spirv`] decorates every arithmetic result `NoContraction`, and the
 //! words are handed to the driver unchanged.
+//!
+//! [`nvrtc`] compiles CUDA C++ to PTX, on machines without a GPU too.
 //!
 //! This crate knows no simulator and no kernel, prints nothing, opens no file and never panics because
 //! of a driver: a missing one is an [`Unavailable`], a failing one a [`RunError`].
@@ -20,6 +22,7 @@ mod error;
 mod faults;
 mod limits;
 mod memory;
+pub mod nvrtc;
 mod options;
 mod pipeline;
 mod probe;

@@ -3,6 +3,8 @@
 //! Everything here is data for the gate and for `list`. No detector and no schedule may look at it: a
 //! verdict that was read from the catalogue would prove nothing.
 
+use gridproof_launch::Language;
+
 use crate::resadd_norm_gemv_int4;
 
 /// One kernel family.
@@ -14,6 +16,8 @@ pub struct Kernel {
     pub summary: &'static str,
     /// Where it comes from.
     pub source: &'static str,
+    /// The languages it is written in, the usual one first; the same in each, bit for bit.
+    pub languages: &'static [Language],
     /// What `--shape` understands, in the order of printing.
     pub shape_keys: &'static [ShapeKey],
     /// The kernel as shipped, as mended and as broken.

@@ -14,19 +14,25 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use gridproof_launch::{
-    Argument, Arithmetic, Buffer, Constant, DType, Dispatch, Fill, Launch, LaunchError, Module, ModuleId, MultiplyAdd,
-    Source, Tensor,
+    Argument, Arithmetic, Buffer, Constant, DType, Dispatch, Fill, Language, Launch, LaunchError, Module, ModuleId,
+    MultiplyAdd, Source, Target, Tensor,
 };
 use gridproof_reference::resadd_norm_gemv_int4::{Path, Problem, ProblemError, Shape};
 
-use crate::NUMERICS_WGSL;
 use crate::catalogue::{Expectation, ExpectedFinding, Kernel, SafeUnder, ShapeError, ShapeKey, VariantEntry, Verdict};
+use crate::{NUMERICS_CUDA, NUMERICS_CUDA_NAME, NUMERICS_WGSL};
 
 /// Most workgroups in one dimension of a grid that every device must offer.
 pub const GRID_LIMIT: u32 = 65_535;
 
-/// The name of the module in reports.
+/// The name of the WGSL module in reports.
 pub const MODULE_NAME: &str = "resadd_norm_gemv_int4.wgsl";
+
+/// The name of the CUDA C++ module in reports.
+pub const CUDA_MODULE_NAME: &str = "resadd_norm_gemv_int4.cu";
+
+/// Invocations that add up in shuffles.
+const LANES: u32 = 32;
 
 /// The rows up to which the pull request stays with the fused kernel.
 const SPLIT_ABOVE: u32 = 512;
@@ -103,6 +109,8 @@ pub struct Options {
     pub arithmetic: Arithmetic,
     /// How the lanes of a group add up.
     pub reduction: Reduction,
+    /// Which source runs. CUDA's subgroups have 32 invocations, so there is no other reduction than theirs.
+    pub language: Language,
 }
 
 /// Why there is no launch for a valid problem.
@@ -114,6 +122,9 @@ pub enum Refusal {
         /// Output rows.
         n: u32,
     },
+    /// A reduction that the source does not have.
+    #[error("reduction through workgroup memory: the CUDA source adds up in subgroups of {LANES} invocations only")]
+    CudaReduction,
     /// The launch types refused a tensor.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -124,22 +135,35 @@ pub enum Refusal {
 /// Buffers: `hidden`, `residual` (output), `norm_weight`, `normed_out` (output): `[k]` f16; `weight`:
 /// `[n, k]` u4; `scale`: `[n, k / 128]` f16; `output` (output): `[n]` 32-bit words with the fp16 in the low
 /// half, because two rows that share a word would be two workgroups that share a word. `output` and
-/// `normed_out` start uninitialised.
+/// `normed_out` start uninitialised. In CUDA C++ they are the kernels' parameters, in that order.
 ///
 /// # Errors
-/// When n is above [`GRID_LIMIT`].
+/// When n is above [`GRID_LIMIT`], or the source does not have the reduction.
 pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<Launch, Refusal> {
     let shape = problem.shape();
     if shape.n() > GRID_LIMIT {
         return Err(Refusal::GridTooWide { n: shape.n() });
     }
+    if options.language == Language::Cuda && options.reduction == Reduction::Workgroup {
+        return Err(Refusal::CudaReduction);
+    }
     let mut launch = Launch { buffers: buffers(problem)?, ..Launch::default() };
-    let module = launch.add_module(Module::new(MODULE_NAME, Source::Wgsl(MODULE_TEXT.clone())));
+    let module = launch.add_module(module(options.language));
     launch.dispatches = match variant.path(shape) {
         Path::Fused => vec![fused(&launch, module, shape, variant, options)],
         Path::Split => vec![prepass(&launch, module, shape, options), gemv(&launch, module, shape, options)],
     };
     Ok(launch)
+}
+
+fn module(language: Language) -> Module {
+    match language {
+        Language::Wgsl => Module::new(MODULE_NAME, Source::Wgsl(MODULE_TEXT.clone())),
+        Language::Cuda => {
+            let text = include_str!("../cuda/resadd_norm_gemv_int4.cu");
+            Module::new(CUDA_MODULE_NAME, Source::Cuda(text.into())).with_file(NUMERICS_CUDA_NAME, NUMERICS_CUDA)
+        }
+    }
 }
 
 static MODULE_TEXT: LazyLock<Arc<str>> = LazyLock::new(|| {
@@ -168,8 +192,9 @@ fn half_bytes(bits: &[u16]) -> Vec<u8> {
 
 fn fused(launch: &Launch, module: ModuleId, shape: Shape, variant: Variant, options: Options) -> Dispatch {
     let mut dispatch = Dispatch::new(module, "fused", [shape.n(), 1, 1]);
-    dispatch.arguments = launch.buffers.iter().filter_map(|buffer| argument(launch, &buffer.name)).collect();
-    set_constants(&mut dispatch, shape, Path::Fused, options);
+    let used = launch.buffers.iter().map(|buffer| buffer.name.as_str());
+    dispatch.arguments = arguments(launch, used, options.language);
+    specialise(&mut dispatch, shape, Path::Fused, options);
     let missing = variant == Variant::FusedNoBarrier;
     dispatch.constants.insert("MISSING_BARRIER".to_owned(), Constant::Bool(missing));
     dispatch
@@ -178,34 +203,51 @@ fn fused(launch: &Launch, module: ModuleId, shape: Shape, variant: Variant, opti
 fn prepass(launch: &Launch, module: ModuleId, shape: Shape, options: Options) -> Dispatch {
     let mut dispatch = Dispatch::new(module, "prepass", [1, 1, 1]);
     let used = ["hidden", "residual", "norm_weight", "normed_out"];
-    dispatch.arguments = used.into_iter().filter_map(|name| argument(launch, name)).collect();
-    set_constants(&mut dispatch, shape, Path::Split, options);
+    dispatch.arguments = arguments(launch, used, options.language);
+    specialise(&mut dispatch, shape, Path::Split, options);
     dispatch
 }
 
 fn gemv(launch: &Launch, module: ModuleId, shape: Shape, options: Options) -> Dispatch {
     let mut dispatch = Dispatch::new(module, "gemv", [shape.n(), 1, 1]);
     let used = ["weight", "scale", "output", "normed_out"];
-    dispatch.arguments = used.into_iter().filter_map(|name| argument(launch, name)).collect();
-    set_constants(&mut dispatch, shape, Path::Split, options);
+    dispatch.arguments = arguments(launch, used, options.language);
+    specialise(&mut dispatch, shape, Path::Split, options);
     dispatch
 }
 
-fn argument(launch: &Launch, name: &str) -> Option<Argument> {
-    launch.buffer_named(name).map(|(id, buffer)| Argument::buffer(name, id, buffer))
+/// Buffers by the names of their WGSL variables, or in the order of the CUDA kernel's parameters.
+fn arguments<'a>(launch: &Launch, used: impl IntoIterator<Item = &'a str>, language: Language) -> Vec<Argument> {
+    let found = used.into_iter().filter_map(|name| launch.buffer_named(name));
+    let whole = |(position, (id, buffer)): (u32, (_, &Buffer))| {
+        let argument = Argument::buffer(&*buffer.name, id, buffer);
+        match language {
+            Language::Wgsl => argument,
+            Language::Cuda => Argument { target: Target::Parameter(position), ..argument },
+        }
+    };
+    (0..).zip(found).map(whole).collect()
 }
 
-fn set_constants(dispatch: &mut Dispatch, shape: Shape, path: Path, options: Options) {
+/// Sets constants, and the workgroup size where the module does not say it.
+fn specialise(dispatch: &mut Dispatch, shape: Shape, path: Path, options: Options) {
     let fused = options.arithmetic.multiply_add == MultiplyAdd::Fused;
+    let groups = path.groups(shape);
     let constants = [
         ("K", Constant::Int(i64::from(shape.k()))),
         ("RECIPROCAL_K", Constant::Float(f64::from(shape.reciprocal_k()))),
-        ("GROUPS", Constant::Int(i64::from(path.groups(shape)))),
-        ("WORKGROUP_TREE", Constant::Bool(options.reduction == Reduction::Workgroup)),
+        ("GROUPS", Constant::Int(i64::from(groups))),
         ("MISSING_BARRIER", Constant::Bool(false)),
         ("GP_FUSED", Constant::Bool(fused)),
     ];
     dispatch.constants.extend(constants.map(|(name, value)| (name.to_owned(), value)));
+    match options.language {
+        Language::Wgsl => {
+            let tree = Constant::Bool(options.reduction == Reduction::Workgroup);
+            dispatch.constants.insert("WORKGROUP_TREE".to_owned(), tree);
+        }
+        Language::Cuda => dispatch.workgroup = Some([groups * LANES, 1, 1]),
+    }
 }
 
 /// What the launch must be reported as.
@@ -227,6 +269,7 @@ pub fn expectation(shape: Shape, variant: Variant, options: Options) -> Expectat
 /// The entry in the catalogue.
 pub const KERNEL: Kernel = Kernel {
     name: "resadd_norm_gemv_int4",
+    languages: &[Language::Wgsl, Language::Cuda],
     summary: "residual add + RMSNorm + int4 GEMV for one token, fused",
     source: "intel/llm-scaler pull request 399",
     shape_keys: &[

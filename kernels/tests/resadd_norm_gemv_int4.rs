@@ -7,7 +7,7 @@ use gridproof_kernels::resadd_norm_gemv_int4::{
     self as resadd, BAD_CASES, CASES, GRID_LIMIT, KERNEL, Options, Reduction, Refusal, Variant, cases, expectation,
     parse_shape,
 };
-use gridproof_launch::{Arithmetic, Constant, Contents, DType, Fill, Launch};
+use gridproof_launch::{Arithmetic, Constant, Contents, DType, Fill, Language, Launch, Source, Target, Value};
 use gridproof_reference::resadd_norm_gemv_int4::{Inputs, Problem, Shape, model};
 
 fn shape(n: u32, k: u32) -> Shape {
@@ -70,6 +70,57 @@ fn options_and_variants_are_constants_of_one_source() {
     assert_eq!(differing(&with(Variant::Fused, separate)), ["GP_FUSED"]);
     let workgroup = Options { reduction: Reduction::Workgroup, ..Options::default() };
     assert_eq!(differing(&with(Variant::Fused, workgroup)), ["WORKGROUP_TREE"]);
+}
+
+const CUDA: Options =
+    Options { arithmetic: Arithmetic::FUSED, reduction: Reduction::Subgroup, language: Language::Cuda };
+
+#[test]
+fn the_cuda_launch_differs_only_in_how_it_is_told() {
+    for (variant, n) in [(Variant::Fused, 129), (Variant::Split, 3), (Variant::FusedNoBarrier, 1)] {
+        let (wgsl, cuda) = (launch(n, 2048, variant, Options::default()), launch(n, 2048, variant, CUDA));
+        assert_eq!((cuda.validate(), &cuda.buffers), (Ok(()), &wgsl.buffers));
+        assert!(matches!(cuda.modules[0].source, Source::Cuda(_)));
+        for (wgsl, cuda) in wgsl.dispatches.iter().zip(&cuda.dispatches) {
+            assert_eq!((&cuda.entry, cuda.grid), (&wgsl.entry, wgsl.grid));
+            let Some(&Constant::Int(groups)) = cuda.constants.get("GROUPS") else { panic!("GROUPS is an integer") };
+            assert_eq!(cuda.workgroup.map(|size| size.map(i64::from)), Some([32 * groups, 1, 1]));
+            let values = |dispatch: &gridproof_launch::Dispatch| -> Vec<Value> {
+                dispatch.arguments.iter().map(|argument| argument.value.clone()).collect()
+            };
+            assert_eq!(values(cuda), values(wgsl));
+            let targets = cuda.arguments.iter().map(|argument| argument.target.clone());
+            assert!(targets.eq((0..).map(Target::Parameter).take(cuda.arguments.len())));
+            let mut constants = wgsl.constants.clone();
+            constants.remove("WORKGROUP_TREE");
+            assert_eq!(cuda.constants, constants);
+        }
+    }
+}
+
+#[test]
+fn cuda_parameters_have_the_names_of_their_buffers() {
+    let launch = launch(3, 512, Variant::Split, CUDA);
+    let fused = self::launch(3, 512, Variant::Fused, CUDA);
+    for dispatch in launch.dispatches.iter().chain(&fused.dispatches) {
+        let text = launch.modules[0].text().expect("CUDA is text");
+        let from = text.find(&format!("    {}(", dispatch.entry)).expect("the entry exists");
+        let parameters = text[from..].split_once(')').expect("the list ends").0;
+        let names = parameters.split(',').map(|one| one.rsplit([' ', '*', '_']).next().unwrap_or_default());
+        let names: Vec<&str> = names.collect();
+        let bound = dispatch.arguments.iter().map(|argument| match argument.value {
+            Value::Buffer { buffer, .. } => launch.buffers[buffer.0].name.as_str(),
+            Value::Scalar(_) => panic!("all arguments are buffers"),
+        });
+        assert!(bound.zip(&names).all(|(buffer, name)| buffer.ends_with(name)), "{}: {names:?}", dispatch.entry);
+        assert_eq!(dispatch.arguments.len(), names.len());
+    }
+}
+
+#[test]
+fn the_cuda_source_has_no_reduction_through_workgroup_memory() {
+    let refused = resadd::launch(&zeros(3, 512), Variant::Split, Options { reduction: Reduction::Workgroup, ..CUDA });
+    assert_eq!(refused, Err(Refusal::CudaReduction));
 }
 
 #[test]

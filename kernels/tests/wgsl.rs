@@ -58,7 +58,8 @@ fn every_dispatch_of_resadd_norm_gemv_int4_is_valid() {
         for variant in Variant::ALL {
             for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
                 for reduction in [Reduction::Subgroup, Reduction::Workgroup] {
-                    let launch = resadd::launch(&problem, variant, Options { arithmetic, reduction });
+                    let launch =
+                        resadd::launch(&problem, variant, Options { arithmetic, reduction, ..Options::default() });
                     let launch = launch.expect("there is a launch");
                     assert_eq!(launch.validate(), Ok(()));
                     for dispatch in &launch.dispatches {

@@ -13,6 +13,12 @@ pub enum LaunchError {
         /// What was given.
         name: String,
     },
+    /// A language that no kernel is written in.
+    #[error("language `{name}`: expected wgsl or cuda")]
+    UnknownLanguage {
+        /// What was given.
+        name: String,
+    },
     /// A shape whose byte length does not fit in 64 bits.
     #[error("tensor `{tensor}` of shape {shape:?} is larger than 2^64 bytes")]
     ShapeOverflow {

@@ -14,6 +14,7 @@ mod buffer;
 mod dispatch;
 mod dtype;
 mod error;
+mod language;
 mod module;
 mod tensor;
 
@@ -22,5 +23,6 @@ pub use buffer::{Buffer, ByteRange, Contents, Fill, MayRace};
 pub use dispatch::{Argument, BufferId, Constant, Dispatch, Launch, ModuleId, Target, Value};
 pub use dtype::DType;
 pub use error::LaunchError;
+pub use language::Language;
 pub use module::{Module, Source};
 pub use tensor::Tensor;

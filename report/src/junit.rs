@@ -1,14 +1,14 @@
 //! JUnit XML, for CI dashboards: one test case per check.
 //!
 //! A check passes when nothing that counts as an error was found; a row of the main job passes when its verdict
-//! is the demanded one. What has no verdict (unsupported, incomplete) is an error, never a pass or a skip.
+//! is the demanded one; what could not be done on this machine is a skip. What has no verdict (unsupported, incomplete) is an error, never a pass or a skip.
 
 use std::time::Duration;
 
 use gridproof_simulator::finding::Severity;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::model::{CheckReport, Verdict, VerdictRow};
+use crate::model::{CheckReport, SkippedRow, Verdict, VerdictRow, Verdicts};
 use crate::words::{place, severity, words};
 use crate::{RenderError, verdict};
 
@@ -24,8 +24,9 @@ pub fn check(report: &CheckReport) -> Result<String, RenderError> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn verdicts(rows: &[VerdictRow]) -> Result<String, RenderError> {
-    print("check", rows.iter().map(|row| case(&row.report, row_status(row))))
+pub fn verdicts(verdicts: &Verdicts) -> Result<String, RenderError> {
+    let checked = verdicts.rows.iter().map(|row| case(&row.report, row_status(row)));
+    print("check", checked.chain(verdicts.skipped.iter().map(skipped)))
 }
 
 /// One case that is not a check: a cell of the conformance matrix.
@@ -88,6 +89,14 @@ fn case(report: &CheckReport, status: TestCaseStatus) -> TestCase {
     if passed {
         case.set_system_out(text(report));
     }
+    case
+}
+
+fn skipped(row: &SkippedRow) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(row.reason.as_str());
+    let mut case = TestCase::new(verdict::subject(&row.subject), status);
+    case.set_classname("gridproof.check");
     case
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gridproof_launch::Arithmetic;
+use gridproof_launch::{Arithmetic, Language};
 use gridproof_simulator::finding::{AccessSite, Rule};
 use gridproof_simulator::ir::SourceFile;
 use gridproof_simulator::{Approximation, Detectors, Exhausted, Finding, Schedule, Stats, Unsupported};
@@ -20,6 +20,8 @@ pub enum Subject {
         shape: Vec<(String, String)>,
         /// Seed of the input data.
         seed: u64,
+        /// Which of its sources ran.
+        language: Language,
     },
     /// A user's own kernel.
     File {
@@ -231,6 +233,24 @@ pub struct VerdictRow {
     pub as_expected: bool,
     /// What differs, when something does.
     pub mismatch: Option<String>,
+}
+
+/// A check of the main job that this machine could not do. Never a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedRow {
+    /// What was to be checked.
+    pub subject: Subject,
+    /// Why it was not.
+    pub reason: String,
+}
+
+/// What the main job found.
+#[derive(Clone, Debug, Default)]
+pub struct Verdicts {
+    /// What was checked.
+    pub rows: Vec<VerdictRow>,
+    /// What was not.
+    pub skipped: Vec<SkippedRow>,
 }
 
 /// One finding to reproduce, as read back from a JSON report.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use gridproof_launch::Language;
 use gridproof_simulator::finding::{Finding, Rule, Severity};
 use gridproof_simulator::ir::{SourceFile, Span};
 use serde_json::json;
@@ -16,7 +17,7 @@ use serde_sarif::sarif::{
 };
 
 use crate::explain::{Explanation, explanation};
-use crate::model::{CheckReport, VerdictRow};
+use crate::model::{CheckReport, Verdicts};
 use crate::words::{Words, place, words};
 use crate::{RenderError, source, verdict};
 
@@ -28,12 +29,12 @@ pub fn check(report: &CheckReport) -> Result<String, RenderError> {
     print(&[report])
 }
 
-/// All checks of the main job, in one run.
+/// All checks of the main job that were done, in one run.
 ///
 /// # Errors
 /// As [`check`].
-pub fn verdicts(rows: &[VerdictRow]) -> Result<String, RenderError> {
-    let reports: Vec<_> = rows.iter().map(|row| &row.report).collect();
+pub fn verdicts(verdicts: &Verdicts) -> Result<String, RenderError> {
+    let reports: Vec<_> = verdicts.rows.iter().map(|row| &row.report).collect();
     print(&reports)
 }
 
@@ -212,7 +213,10 @@ fn fingerprint(report: &CheckReport, finding: &Finding) -> u64 {
 /// The kernel without its shape: the same finding at another shape is the same result.
 fn name(report: &CheckReport) -> String {
     match &report.subject {
-        crate::model::Subject::Catalogue { kernel, variant, .. } => format!("{kernel}:{variant}"),
+        crate::model::Subject::Catalogue { kernel, variant, language: Language::Wgsl, .. } => {
+            format!("{kernel}:{variant}")
+        }
+        crate::model::Subject::Catalogue { kernel, variant, language, .. } => format!("{kernel}:{variant}:{language}"),
         crate::model::Subject::File { module, entry, .. } => format!("{module}:{entry}"),
     }
 }

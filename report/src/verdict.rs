@@ -2,6 +2,7 @@
 //!
 //! Each function gives one or a few plain lines without layout; the renderers arrange them.
 
+use gridproof_launch::Language;
 use gridproof_simulator::Exhausted;
 use gridproof_simulator::finding::Severity;
 use gridproof_simulator::ir::SourceFile;
@@ -9,13 +10,14 @@ use gridproof_simulator::ir::SourceFile;
 use crate::model::{Assumption, CheckReport, Rung, Subject, Threshold, Verdict};
 use crate::text::{bytes, count, number, plain};
 
-/// What was checked, in one line: `kernel:variant n=4,k=512` or `file.wgsl entry main`.
+/// What was checked, in one line: `kernel:variant n=4,k=512`, with the language where it is not the usual one, or `file.wgsl entry main`.
 pub fn subject(subject: &Subject) -> String {
     match subject {
-        Subject::Catalogue { kernel, variant, shape, .. } => {
+        Subject::Catalogue { kernel, variant, shape, language, .. } => {
             let shape = shape_text(shape);
             let space = if shape.is_empty() { "" } else { " " };
-            format!("{}:{}{space}{shape}", plain(kernel), plain(variant))
+            let text = format!("{}:{}{space}{shape}", plain(kernel), plain(variant));
+            if *language == Language::default() { text } else { format!("{text} in {}", language.title()) }
         }
         Subject::File { module, entry, .. } if entry.is_empty() => plain(module),
         Subject::File { module, entry, .. } => format!("{} entry {}", plain(module), plain(entry)),

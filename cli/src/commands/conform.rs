@@ -1,6 +1,6 @@
 //! `gridproof conform`: the conformance matrix. A skipped cell is shown with its reason and never a pass.
 
-use gridproof_conformance::matrix::{self, CellReport, CellResult, MatrixOptions, MatrixReport};
+use gridproof_conformance::matrix::{self, CellReport, CellResult, MatrixOptions, MatrixReport, Requirements};
 use gridproof_report::human::Amount;
 use gridproof_report::junit::{Case, Outcome, suite};
 use gridproof_report::text::{count, plain, seconds};
@@ -16,7 +16,7 @@ pub fn run(flags: &ConformFlags, output: &Output) -> anyhow::Result<Exit> {
         legs: flags.leg.clone(),
         filter: flags.filter.clone(),
         partition: flags.partition,
-        require_adapter: flags.require_adapter,
+        require: Requirements { adapter: flags.require_adapter, nvrtc: flags.require_nvrtc },
     };
     let progress = Progress::new(output.shows_progress());
     let report = matrix::run(&options, &|step| progress.at(step.done, step.total, step.current))?;

@@ -34,6 +34,8 @@ fn page(kernel: &Kernel, width: usize) -> String {
     let mut add = |name: &str, text: &str| lines.push(entry(name, 20, text, width));
     add("", kernel.summary);
     add("", &format!("from {}", kernel.source));
+    let languages: Vec<&str> = kernel.languages.iter().map(|language| language.name()).collect();
+    add("--language", &languages.join(", "));
     for key in kernel.shape_keys {
         add(&format!("--shape {}", key.name), &format!("{} (default {})", key.meaning, key.default));
     }
@@ -60,6 +62,7 @@ fn value(kernel: &Kernel) -> Value {
         "kernel": kernel.name,
         "summary": kernel.summary,
         "source": kernel.source,
+        "languages": kernel.languages.iter().map(|language| language.name()).collect::<Vec<_>>(),
         "shape_keys": keys.collect::<Vec<_>>(),
         "variants": variants.collect::<Vec<_>>(),
     })

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use gridproof_conformance::main_job::{self, MainJobOptions};
 use gridproof_report::human::Amount;
-use gridproof_report::model::VerdictRow;
+use gridproof_report::model::Verdicts;
 use gridproof_report::table::{Layout as Table, render, summary};
 use gridproof_report::{json, junit, sarif};
 
@@ -15,29 +15,26 @@ use crate::progress::Progress;
 
 pub fn run(output: &Output) -> anyhow::Result<Exit> {
     let progress = Progress::new(output.shows_progress());
-    let rows = main_job::run(&MainJobOptions::default(), &|step| progress.at(step.done, step.total, step.current))?;
+    let verdicts = main_job::run(&MainJobOptions::default(), &|step| progress.at(step.done, step.total, step.current))?;
     drop(progress);
-    let expected = rows.iter().all(|row| row.as_expected);
-    let summary = summary(&rows);
-    output.write(&Verdicts(rows))?;
+    let expected = verdicts.rows.iter().all(|row| row.as_expected);
+    let summary = summary(&verdicts);
+    output.write(&verdicts)?;
     if output.shows_progress() && !io::stdout().is_terminal() {
         tell(&summary);
     }
     Ok(if expected { Exit::Clean } else { Exit::Findings })
 }
 
-struct Verdicts(Vec<VerdictRow>);
-
 impl Rendered for Verdicts {
     fn render(&self, format: Format, layout: &Layout) -> anyhow::Result<String> {
-        let Self(rows) = self;
         Ok(match format {
-            Format::Human if layout.options.amount == Amount::Brief => summary(rows) + "\n",
-            Format::Human if layout.terminal => render(rows, Table::Terminal { color: layout.options.color }),
-            Format::Human => render(rows, Table::Pipe),
-            Format::Json => json::verdicts(rows),
-            Format::Junit => junit::verdicts(rows)?,
-            Format::Sarif => sarif::verdicts(rows)?,
+            Format::Human if layout.options.amount == Amount::Brief => summary(self) + "\n",
+            Format::Human if layout.terminal => render(self, Table::Terminal { color: layout.options.color }),
+            Format::Human => render(self, Table::Pipe),
+            Format::Json => json::verdicts(self),
+            Format::Junit => junit::verdicts(self)?,
+            Format::Sarif => sarif::verdicts(self)?,
         })
     }
 }

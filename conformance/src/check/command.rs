@@ -10,8 +10,10 @@ use crate::family::shape_text;
 pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
     let usual = CheckOptions::default();
     let mut words = match subject {
-        Subject::Catalogue { kernel, variant, shape, .. } => {
-            format!("gridproof check {kernel}:{variant} --shape {}", shape_text(shape, None))
+        Subject::Catalogue { kernel, variant, shape, language, .. } => {
+            let usual = *language == usual.language;
+            let language = if usual { String::new() } else { format!(" --language {language}") };
+            format!("gridproof check {kernel}:{variant} --shape {}{language}", shape_text(shape, None))
         }
         Subject::File { module, launch, .. } => {
             format!("gridproof check {} --launch {}", quoted(module), quoted(launch))

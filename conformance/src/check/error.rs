@@ -1,5 +1,6 @@
 //! Why a check could not be done. Findings, unsupported constructs and exhausted budgets are not errors.
 
+use gridproof_gpu::nvrtc::NvrtcError;
 use gridproof_simulator::SimulateError;
 
 use crate::launch_file::LaunchFileError;
@@ -51,6 +52,9 @@ pub enum CheckError {
     /// The launch, its modules or the configuration.
     #[error(transparent)]
     Simulate(#[from] SimulateError),
+    /// CUDA C++ that cannot be compiled.
+    #[error(transparent)]
+    Cuda(#[from] NvrtcError),
     /// A case file of the suite.
     #[error("{file}: {reason}")]
     CaseFile {
@@ -68,10 +72,12 @@ pub enum CheckError {
 }
 
 impl CheckError {
-    /// The exit code of a program that ends with this error: 4 when nothing was selected, else 2.
+    /// The exit code of a program that ends with this error: 4 when nothing was selected, 3 when the compiler that the
+    /// launch needs is not there, else 2.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NothingSelected { .. } => 4,
+            Self::Cuda(NvrtcError::NotAvailable { .. }) => 3,
             _ => 2,
         }
     }

@@ -29,6 +29,7 @@ pub use options::{CheckOptions, ScheduleChoice};
 pub use replay::{ReplayResult, replay};
 pub(crate) use verdict::{counts, verdict};
 
+use crate::cuda;
 use crate::family::{Family, Instance, Making, Reference, families, family};
 use crate::launch_file::{self, LaunchFile, Limits};
 use examination::{Examination, Examined, examine};
@@ -106,7 +107,12 @@ pub(crate) fn catalogue_instance(
 
 fn making(options: &CheckOptions) -> Making {
     let config = options.config;
-    Making { data_seed: options.data_seed, arithmetic: config.arithmetic, subgroup_size: config.subgroup_size }
+    Making {
+        data_seed: options.data_seed,
+        arithmetic: config.arithmetic,
+        subgroup_size: config.subgroup_size,
+        language: options.language,
+    }
 }
 
 /// Checks an instance that was made with the same options.
@@ -115,15 +121,21 @@ pub(crate) fn check_instance(
     options: &CheckOptions,
     started: Instant,
 ) -> Result<CheckReport, CheckError> {
-    let subject = Subject::Catalogue {
+    let subject = subject(named, options);
+    let command = command::command(&subject, options);
+    let asked = Asked { subject, command, options, started };
+    check_launch(&named.instance.launch, asked, Some(named))
+}
+
+/// A kernel of the catalogue as reports name it.
+pub(crate) fn subject(named: &Named, options: &CheckOptions) -> Subject {
+    Subject::Catalogue {
         kernel: named.family.kernel().name.to_owned(),
         variant: named.variant.to_owned(),
         shape: named.instance.shape.clone(),
         seed: options.data_seed,
-    };
-    let command = command::command(&subject, options);
-    let asked = Asked { subject, command, options, started };
-    check_launch(&named.instance.launch, asked, Some(named))
+        language: options.language,
+    }
 }
 
 fn read_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<(LaunchFile, Subject), CheckError> {
@@ -150,6 +162,7 @@ fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOptions {
 
 fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Result<CheckReport, CheckError> {
     let options = asked.options;
+    let launch = &*cuda::compiled(launch)?;
     let mut examination = match examine(launch, &options.config)? {
         Examined::Unsupported(unsupported) => return Ok(asked.unsupported(unsupported, launch)),
         Examined::Proved(examination) => *examination,

@@ -1,5 +1,6 @@
 //! What a check may be told.
 
+use gridproof_launch::Language;
 use gridproof_simulator::Config;
 
 use super::error::CheckError;
@@ -26,6 +27,8 @@ pub struct CheckOptions {
     pub seed: u64,
     /// Seed of the input data.
     pub data_seed: u64,
+    /// Which source of a kernel of the catalogue is checked.
+    pub language: Language,
     /// How to simulate.
     pub config: Config,
     /// In-order schedules to try on a racy launch.
@@ -62,6 +65,7 @@ impl Default for CheckOptions {
             schedule: None,
             seed: 0,
             data_seed: 0,
+            language: Language::default(),
             config: Config::default(),
             schedules: Self::DEFAULT_SCHEDULES,
             search_threshold: false,

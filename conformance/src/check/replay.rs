@@ -9,6 +9,7 @@ use gridproof_simulator::{Config, Outcome};
 use super::examination::{Examination, Examined, examine};
 use super::options::CheckOptions;
 use super::{CheckError, catalogue_instance, outputs, read_file};
+use crate::cuda;
 use crate::family::shape_text;
 
 /// What a replay gave.
@@ -41,8 +42,9 @@ pub fn replay(replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, C
         ..*options
     };
     match &replay.subject {
-        Subject::Catalogue { kernel, variant, shape, seed } => {
+        Subject::Catalogue { kernel, variant, shape, seed, language } => {
             options.data_seed = *seed;
+            options.language = *language;
             let named = catalogue_instance(kernel, Some(variant), &shape_text(shape, None), &options)?;
             replay_launch(&named.instance.launch, replay, &options)
         }
@@ -55,6 +57,7 @@ pub fn replay(replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, C
 }
 
 fn replay_launch(launch: &Launch, replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, CheckError> {
+    let launch = &*cuda::compiled(launch)?;
     let mut examination = match examine(launch, &options.config)? {
         Examined::Proved(examination) => *examination,
         Examined::Unsupported(unsupported) => {

@@ -12,6 +12,7 @@ use super::error::CheckError;
 use super::examination::{Examined, examine};
 use super::options::CheckOptions;
 use super::verdict::unfinished;
+use crate::cuda;
 use crate::family::{Family, Making, shape_text};
 
 /// A search over the first shape key of one variant.
@@ -105,7 +106,8 @@ impl Search<'_> {
     fn fails(&self, value: u64) -> Result<Option<Tried>, CheckError> {
         let text = shape_text(self.shape, Some(value));
         let Ok(instance) = self.family.instance(self.variant, &text, &self.making) else { return Ok(None) };
-        let Examined::Proved(mut examination) = examine(&instance.launch, &self.options.config)? else {
+        let launch = cuda::compiled(&instance.launch)?;
+        let Examined::Proved(mut examination) = examine(&launch, &self.options.config)? else {
             return Ok(None);
         };
         if examination.verdict != Verdict::Racy {

@@ -8,7 +8,7 @@
 mod resadd_norm_gemv_int4;
 
 use gridproof_kernels::catalogue::{Expectation, Kernel};
-use gridproof_launch::{Arithmetic, Launch};
+use gridproof_launch::{Arithmetic, Language, Launch};
 
 /// What an instance depends on besides its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Making {
     pub arithmetic: Arithmetic,
     /// Invocations per subgroup of whoever runs the launch.
     pub subgroup_size: u32,
+    /// Which of the kernel's sources it runs.
+    pub language: Language,
 }
 
 /// One launch of the catalogue.

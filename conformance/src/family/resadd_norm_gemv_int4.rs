@@ -28,7 +28,7 @@ impl Family for ResaddNormGemvInt4 {
         let shape = parse_shape(shape_text, variant).map_err(message)?;
         let narrow = making.subgroup_size < SHUFFLE_WIDTH;
         let reduction = if narrow { Reduction::Workgroup } else { Reduction::Subgroup };
-        let options = Options { arithmetic: making.arithmetic, reduction };
+        let options = Options { arithmetic: making.arithmetic, reduction, language: making.language };
         if shape.n() > GRID_LIMIT {
             // What the dispatcher says too, but before weights are made that nobody will use.
             return Err(message(Refusal::GridTooWide { n: shape.n() }));

@@ -66,6 +66,9 @@ pub enum LegKind {
     /// The simulator running the WGSL kernel.
     #[serde(rename = "sim-wgsl")]
     SimWgsl,
+    /// The simulator running the PTX of the CUDA C++ kernel.
+    #[serde(rename = "sim-ptx")]
+    SimPtx,
     /// A real adapter.
     #[serde(rename = "wgpu")]
     Wgpu,
@@ -165,5 +168,5 @@ fn usual_seed() -> Vec<u64> {
 }
 
 fn every_leg() -> Vec<LegKind> {
-    vec![LegKind::Oracle, LegKind::SimWgsl, LegKind::Wgpu]
+    vec![LegKind::Oracle, LegKind::SimWgsl, LegKind::SimPtx, LegKind::Wgpu]
 }

@@ -1,12 +1,13 @@
 //! One cell: one case on one leg, and whether it agreed.
 
 use gridproof_kernels::catalogue::Verdict;
-use gridproof_launch::{Arithmetic, Buffer, DType, Launch};
+use gridproof_launch::{Arithmetic, Buffer, DType, Language, Launch};
 use gridproof_simulator::{Budget, Config, prove};
 
 use super::adapter::Adapter;
 use super::case_file::{Case, RefusedCase};
 use crate::check;
+use crate::cuda;
 use crate::expected::verdict_mismatch;
 use crate::family::{Instance, Making, NamedBytes, family};
 
@@ -39,24 +40,34 @@ pub(super) fn oracle(case: &Case) -> CellResult {
 
 /// The simulator's race-free reading against the model, and its verdict against the demanded one.
 pub(super) fn simulator(case: &Case, subgroup_size: u32) -> CellResult {
-    let compare = || {
-        let instance = instance(case, case.arithmetic, subgroup_size)?;
-        let config = Config { subgroup_size, arithmetic: case.arithmetic, threads: 1, ..Config::default() };
-        let proof = prove(&instance.launch, &config).map_err(|error| error.to_string())?;
-        if let Some(exhausted) = &proof.exhausted {
-            return Err(format!("the {} budget ran out", exhausted.budget));
-        }
-        if let Some(mismatch) = verdict_mismatch(&instance.expectation, check::verdict(&proof), &proof.findings) {
-            return Err(mismatch);
-        }
-        let budget = Budget::default().memory;
-        let bytes = |position: usize| {
-            let image = &proof.buffers[position];
-            (image.length() <= budget).then(|| image.to_vec())
-        };
-        compare_outputs(&instance.launch, &instance.reference.model(), bytes)
+    simulated(case, subgroup_size, Language::Wgsl).into()
+}
+
+/// The same for the kernel in CUDA C++, whose subgroups have 32 invocations.
+pub(super) fn ptx_simulator(case: &Case) -> CellResult {
+    match cuda::unavailable() {
+        Some(reason) => CellResult::Skipped(reason.to_string()),
+        None => simulated(case, 32, Language::Cuda).into(),
+    }
+}
+
+fn simulated(case: &Case, subgroup_size: u32, language: Language) -> Result<(), String> {
+    let instance = made(case, case.arithmetic, subgroup_size, language)?;
+    let config = Config { subgroup_size, arithmetic: case.arithmetic, threads: 1, ..Config::default() };
+    let launch = cuda::compiled(&instance.launch).map_err(|error| error.to_string())?;
+    let proof = prove(&launch, &config).map_err(|error| error.to_string())?;
+    if let Some(exhausted) = &proof.exhausted {
+        return Err(format!("the {} budget ran out", exhausted.budget));
+    }
+    if let Some(mismatch) = verdict_mismatch(&instance.expectation, check::verdict(&proof), &proof.findings) {
+        return Err(mismatch);
+    }
+    let budget = Budget::default().memory;
+    let bytes = |position: usize| {
+        let image = &proof.buffers[position];
+        (image.length() <= budget).then(|| image.to_vec())
     };
-    compare().into()
+    compare_outputs(&launch, &instance.reference.model(), bytes)
 }
 
 /// A real adapter against the model, in the profile the adapter has.
@@ -83,7 +94,8 @@ pub(super) fn adapter(case: &Case, adapter: &Adapter) -> CellResult {
 pub(super) fn refused(case: &RefusedCase) -> CellResult {
     let refuse = || {
         let family = family(&case.kernel).ok_or_else(|| format!("unknown kernel `{}`", case.kernel))?;
-        let making = Making { data_seed: 0, arithmetic: Arithmetic::FUSED, subgroup_size: 32 };
+        let making =
+            Making { data_seed: 0, arithmetic: Arithmetic::FUSED, subgroup_size: 32, language: Language::Wgsl };
         for variant in family.kernel().variants {
             match family.instance(variant.name, &case.shape, &making) {
                 Ok(_) => return Err(format!("{} accepts {}", variant.name, case.shape)),
@@ -97,8 +109,12 @@ pub(super) fn refused(case: &RefusedCase) -> CellResult {
 }
 
 fn instance(case: &Case, arithmetic: Arithmetic, subgroup_size: u32) -> Result<Instance, String> {
+    made(case, arithmetic, subgroup_size, Language::Wgsl)
+}
+
+fn made(case: &Case, arithmetic: Arithmetic, subgroup_size: u32, language: Language) -> Result<Instance, String> {
     let family = family(&case.kernel).ok_or_else(|| format!("unknown kernel `{}`", case.kernel))?;
-    let making = Making { data_seed: case.seed, arithmetic, subgroup_size };
+    let making = Making { data_seed: case.seed, arithmetic, subgroup_size, language };
     family.instance(&case.variant, &case.shape, &making)
 }
 

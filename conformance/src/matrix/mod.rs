@@ -19,6 +19,7 @@ pub use case_file::{Case, LegKind, RefusedCase};
 pub use cell::CellResult;
 
 use crate::check::CheckError;
+use crate::cuda;
 use crate::progress::Progress;
 use adapter::Adapter;
 
@@ -31,8 +32,17 @@ pub struct MatrixOptions {
     pub filter: Option<String>,
     /// Only this slice of the selected cells.
     pub partition: Option<Partition>,
-    /// Whether a cell that no adapter runs because there is none disagrees, instead of being skipped.
-    pub require_adapter: bool,
+    /// What must be there.
+    pub require: Requirements,
+}
+
+/// What a machine must have: cells that need it disagree where it is missing, instead of being skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requirements {
+    /// An adapter.
+    pub adapter: bool,
+    /// The CUDA compiler.
+    pub nvrtc: bool,
 }
 
 /// One of several equal shares of the cells: every `count`-th cell from the `index`-th on.
@@ -50,13 +60,14 @@ pub struct Cell {
     name: String,
     leg: String,
     task: Task,
-    require_adapter: bool,
+    require: Requirements,
 }
 
 #[derive(Clone)]
 enum Task {
     Oracle(Arc<Case>),
     Simulator(Arc<Case>, u32),
+    PtxSimulator(Arc<Case>),
     Adapter(Arc<Case>, Arc<Adapter>),
     Refused(Arc<RefusedCase>),
 }
@@ -141,12 +152,12 @@ pub fn cells(options: &MatrixOptions) -> Result<Vec<Cell>, CheckError> {
     for case in cases.into_iter().map(Arc::new) {
         cells.extend(tasks(&case, &adapters).map(|(leg, task)| {
             let name = format!("{}/{}/{}/{}{}", case.kernel, case.variant, case.shape, case.arithmetic, seed(&case));
-            Cell { name: format!("{name}/{leg}"), leg, task, require_adapter: options.require_adapter }
+            Cell { name: format!("{name}/{leg}"), leg, task, require: options.require }
         }));
     }
     cells.extend(refused.into_iter().map(|case| {
         let (name, leg) = (format!("{}/refused/{}", case.kernel, case.shape), "dispatcher".to_owned());
-        Cell { name, leg, task: Task::Refused(Arc::new(case)), require_adapter: false }
+        Cell { name, leg, task: Task::Refused(Arc::new(case)), require: Requirements::default() }
     }));
     cells.retain(|cell| cell.selected(options));
     if let Some(Partition { index, count }) = options.partition {
@@ -172,6 +183,7 @@ fn tasks(case: &Arc<Case>, adapters: &[Arc<Adapter>]) -> impl Iterator<Item = (S
                     .iter()
                     .map(|size| (format!("sim-wgsl:{size}"), Task::Simulator(case.clone(), *size))),
             ),
+            LegKind::SimPtx => tasks.push(("sim-ptx".to_owned(), Task::PtxSimulator(case.clone()))),
             LegKind::Wgpu => tasks.extend(
                 adapters.iter().map(|adapter| (adapter.name.clone(), Task::Adapter(case.clone(), adapter.clone()))),
             ),
@@ -213,7 +225,12 @@ impl Cell {
         let result = match &self.task {
             Task::Oracle(case) => cell::oracle(case),
             Task::Simulator(case, subgroup_size) => cell::simulator(case, *subgroup_size),
-            Task::Adapter(_, adapter) if self.require_adapter && adapter.unusable().is_some() => {
+            Task::PtxSimulator(_) if self.require.nvrtc && cuda::unavailable().is_some() => {
+                let reason = cuda::unavailable().map(ToString::to_string).unwrap_or_default();
+                CellResult::Disagreed(format!("a CUDA compiler is required: {reason}"))
+            }
+            Task::PtxSimulator(case) => cell::ptx_simulator(case),
+            Task::Adapter(_, adapter) if self.require.adapter && adapter.unusable().is_some() => {
                 CellResult::Disagreed(format!("an adapter is required: {}", adapter.unusable().unwrap_or_default()))
             }
             Task::Adapter(case, adapter) => cell::adapter(case, adapter),

@@ -92,12 +92,19 @@ fn a_profile_in_the_value_and_in_the_type_give_the_same_bits() {
 }
 
 #[test]
-fn the_probe_kernel_knows_every_recipe_by_its_place() {
-    let probe = include_str!("../../../kernels/wgsl/numerics_probe.wgsl");
-    let functions = include_str!("../../../kernels/wgsl/numerics.wgsl");
+fn the_probe_kernels_know_every_recipe_by_its_place() {
+    let wgsl = include_str!("../../../kernels/wgsl/numerics_probe.wgsl");
+    let wgsl_functions = include_str!("../../../kernels/wgsl/numerics.wgsl");
+    let cuda = include_str!("../../../kernels/cuda/numerics_probe.cu");
+    let cuda_functions = include_str!("../../../kernels/cuda/numerics.cuh");
     for (place, recipe) in RECIPES.iter().enumerate() {
-        let case = probe.lines().find(|line| line.trim_start().starts_with(&format!("case {place}u:")));
-        assert!(case.is_some_and(|line| line.contains(&format!("{}(", recipe.name))), "{}", recipe.name);
-        assert!(functions.contains(&format!("fn {}(", recipe.name)), "{}", recipe.name);
+        let call = format!("{}(", recipe.name);
+        for (probe, case) in [(wgsl, format!("case {place}u:")), (cuda, format!("case {place}:"))] {
+            let line = probe.lines().find(|line| line.trim_start().starts_with(&case));
+            assert!(line.is_some_and(|line| line.contains(&call)), "{}", recipe.name);
+        }
+        assert!(wgsl_functions.contains(&format!("fn {call}")), "{}", recipe.name);
+        let defined = |ty| cuda_functions.contains(&format!("GP_FUNCTION {ty} {call}"));
+        assert!(defined("float") || defined("unsigned int"), "{}", recipe.name);
     }
 }

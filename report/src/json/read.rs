@@ -1,7 +1,7 @@
 //! From a JSON report back to what a replay needs. The text may come from anywhere: nothing in it can cause a
 //! panic, and every error names the key.
 
-use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
+use gridproof_launch::{Arithmetic, Denormals, Language, MultiplyAdd};
 use gridproof_simulator::finding::Rule;
 use gridproof_simulator::{Detectors, Schedule};
 use serde_json::{Map, Value};
@@ -205,7 +205,12 @@ impl<'a> Node<'a> {
             return Ok(Subject::File { module: kernel, entry, launch: launch.text()?.to_owned(), seed });
         }
         let variant = self.key("variant")?.text()?.to_owned();
-        Ok(Subject::Catalogue { kernel, variant, shape: self.key("shape")?.shape()?, seed })
+        let shape = self.key("shape")?.shape()?;
+        let language = match self.optional("language") {
+            Some(language) => language.language()?,
+            None => Language::default(),
+        };
+        Ok(Subject::Catalogue { kernel, variant, shape, seed, language })
     }
 
     fn shape(&self) -> Result<Vec<(String, String)>, ReadError> {
@@ -233,6 +238,10 @@ impl<'a> Node<'a> {
             return Err(slots.wrong("at least one slot is needed"));
         }
         Ok(settings)
+    }
+
+    fn language(&self) -> Result<Language, ReadError> {
+        self.text()?.parse().map_err(|_| self.wrong("expected wgsl or cuda"))
     }
 
     fn arithmetic(&self) -> Result<Arithmetic, ReadError> {

@@ -9,7 +9,7 @@ use gridproof_simulator::{Exhausted, Unsupported};
 use serde_json::{Map, Value, json};
 
 use super::VERSION;
-use crate::model::{CheckReport, OutputError, ReplayReport, Rung, SafeUnder, Subject, Threshold, VerdictRow};
+use crate::model::{CheckReport, OutputError, ReplayReport, Rung, SafeUnder, SkippedRow, Subject, Threshold, Verdicts};
 use crate::words::{hexadecimal, kind, severity, words};
 use crate::{source, verdict};
 
@@ -18,9 +18,10 @@ pub fn check(report: &CheckReport) -> String {
     print(&check_value(report))
 }
 
-/// The rows of the main job: `{"version": 1, "verdicts": [...]}`.
-pub fn verdicts(rows: &[VerdictRow]) -> String {
-    let rows: Vec<_> = rows
+/// The main job: `{"version": 1, "verdicts": [...], "skipped": [...]}`.
+pub fn verdicts(verdicts: &Verdicts) -> String {
+    let rows: Vec<_> = verdicts
+        .rows
         .iter()
         .map(|row| {
             json!({
@@ -31,7 +32,15 @@ pub fn verdicts(rows: &[VerdictRow]) -> String {
             })
         })
         .collect();
-    print(&json!({ "version": VERSION, "verdicts": rows }))
+    let skipped: Vec<_> = verdicts.skipped.iter().map(skipped).collect();
+    print(&json!({ "version": VERSION, "verdicts": rows, "skipped": skipped }))
+}
+
+fn skipped(row: &SkippedRow) -> Value {
+    let mut object = Map::new();
+    subject(&mut object, &row.subject);
+    object.insert("reason".to_owned(), json!(row.reason));
+    Value::Object(object)
 }
 
 /// What a replay gave.
@@ -108,9 +117,9 @@ fn check_value(report: &CheckReport) -> Value {
 
 fn subject(object: &mut Map<String, Value>, subject: &Subject) {
     let keys = match subject {
-        Subject::Catalogue { kernel, variant, shape, seed } => {
+        Subject::Catalogue { kernel, variant, shape, seed, language } => {
             let shape: Map<_, _> = shape.iter().map(|(key, value)| (key.clone(), shape_value(value))).collect();
-            json!({ "kernel": kernel, "variant": variant, "shape": shape, "data_seed": seed })
+            json!({ "kernel": kernel, "variant": variant, "shape": shape, "language": language.name(), "data_seed": seed })
         }
         Subject::File { module, entry, launch, seed } => json!({
             "kernel": module,

@@ -1,6 +1,6 @@
 //! JUnit, SARIF, and the table.
 
-use gridproof_report::model::{CheckReport, Verdict, VerdictRow};
+use gridproof_report::model::{CheckReport, Verdict, VerdictRow, Verdicts};
 use gridproof_report::table::{Layout, render};
 use gridproof_report::{junit, sarif};
 use gridproof_simulator::finding::{Finding, Severity};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::made;
 
-fn rows() -> Vec<VerdictRow> {
+fn rows() -> Verdicts {
     let row = |report, mismatch: Option<&str>| VerdictRow {
         report,
         expected: "racy, GP0001".to_owned(),
@@ -16,13 +16,15 @@ fn rows() -> Vec<VerdictRow> {
         mismatch: mismatch.map(str::to_owned),
     };
     let warning = Finding { severity: Severity::Warning, benign: true, ..made::cross_workgroup_race() };
-    vec![
+    let rows = vec![
         row(made::racy(), None),
+        row(made::in_cuda(made::racy()), None),
         row(made::report(Verdict::RaceFree, Vec::new()), Some("the verdict is race-free")),
         row(made::report(Verdict::RaceFree, vec![warning]), None),
         row(made::unsupported(), Some("textureLoad is unsupported")),
         row(made::user_file(Verdict::Faulty, vec![made::misaligned(), made::workgroup_race()]), None),
-    ]
+    ];
+    Verdicts { rows, skipped: vec![made::skipped(), made::skipped()] }
 }
 
 fn sarif_of(report: &CheckReport) -> Value {
@@ -118,6 +120,6 @@ fn fingerprints_survive_moved_lines_and_tell_findings_apart() {
 fn tables() {
     insta::assert_snapshot!("table_terminal", render(&rows(), Layout::Terminal { color: false }));
     insta::assert_snapshot!("table_pipe", render(&rows(), Layout::Pipe));
-    insta::assert_snapshot!("table_empty", render(&[], Layout::Terminal { color: false }));
+    insta::assert_snapshot!("table_empty", render(&Verdicts::default(), Layout::Terminal { color: false }));
     assert!(render(&rows(), Layout::Terminal { color: true }).contains("\u{1b}["));
 }

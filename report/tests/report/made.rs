@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use gridproof_launch::Arithmetic;
+use gridproof_launch::{Arithmetic, Language};
 use gridproof_report::model::{
-    Assumption, CheckReport, OutputError, ReplayReport, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
+    Assumption, CheckReport, OutputError, ReplayReport, Rung, SafeUnder, Settings, SkippedRow, Subject, Threshold,
+    Verdict,
 };
 use gridproof_simulator::finding::{AccessSite, Action, BoundsLimit, Detail, Finding, Rule, Severity, Unordered};
 use gridproof_simulator::ir::{SourceFile, Space, Span};
@@ -182,6 +183,7 @@ pub fn report(verdict: Verdict, findings: Vec<Finding>) -> CheckReport {
             variant: "fused".to_owned(),
             shape: vec![("n".to_owned(), "4".to_owned()), ("lens".to_owned(), "3+8".to_owned())],
             seed: 1,
+            language: Language::Wgsl,
         },
         arithmetic: Arithmetic::FUSED,
         settings: Settings::default(),
@@ -305,4 +307,16 @@ pub fn replay() -> ReplayReport {
         exhausted: None,
         elapsed: Duration::from_millis(12),
     }
+}
+
+/// A check in the other language.
+pub fn in_cuda(report: CheckReport) -> CheckReport {
+    let Subject::Catalogue { kernel, variant, shape, seed, .. } = report.subject else { return report };
+    CheckReport { subject: Subject::Catalogue { kernel, variant, shape, seed, language: Language::Cuda }, ..report }
+}
+
+/// The same check, skipped.
+pub fn skipped() -> SkippedRow {
+    let reason = "NVRTC is not available: its shared library is nowhere".to_owned();
+    SkippedRow { subject: in_cuda(racy()).subject, reason }
 }

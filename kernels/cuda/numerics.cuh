@@ -1,0 +1,456 @@
+// The functions of gridproof_reference::numerics, operation for operation: the same bits as there and as in
+// ../wgsl/numerics.wgsl, on every engine.
+//
+// What each function computes, its special values and its worst error are documented there. Only f32
+// + - *, multiply-add, integer operations, comparisons of integers, selection and small exact conversions
+// are used. Infinities and NaN are made as integers and become f32 in the last step.
+//
+// Every float operation is an intrinsic that rounds to nearest: the compiler contracts `a * b + c` into one
+// operation wherever it likes, and never these. Needs no header.
+
+#ifndef GRIDPROOF_NUMERICS_CUH
+#define GRIDPROOF_NUMERICS_CUH
+
+// Whether a multiply-add rounds once: 1 or 0.
+#ifndef GP_FUSED
+#define GP_FUSED 1
+#endif
+
+#define GP_FUNCTION static __device__ __forceinline__
+
+GP_FUNCTION unsigned int gp_bits(float x) {
+    return __float_as_uint(x);
+}
+
+GP_FUNCTION float gp_float(unsigned int bits) {
+    return __uint_as_float(bits);
+}
+
+GP_FUNCTION float gp_add(float a, float b) {
+    return __fadd_rn(a, b);
+}
+
+GP_FUNCTION float gp_sub(float a, float b) {
+    return __fsub_rn(a, b);
+}
+
+GP_FUNCTION float gp_mul(float a, float b) {
+    return __fmul_rn(a, b);
+}
+
+GP_FUNCTION float gp_multiply_add(float a, float b, float c) {
+#if GP_FUSED
+    return __fmaf_rn(a, b, c);
+#else
+    return __fadd_rn(__fmul_rn(a, b), c);
+#endif
+}
+
+// ---- binary16 and bfloat16, by bits; packed words hold the lower element in the low half
+
+// The sign of the f16 in the high half, and its exponent and digits, where an f32 has them.
+GP_FUNCTION unsigned int gp_f16_digits(unsigned int word) {
+    // The arithmetic shift leaves the sign where it is; the mask drops its copies and the lower half.
+    return (unsigned int)((int)word >> 3) & 0x8fffe000u;
+}
+
+// Whether the exponent is one that is just rebiased: neither 0 nor 31. Doubling drops the sign.
+GP_FUNCTION bool gp_f16_plain(unsigned int digits) {
+    return digits + digits - 0x01000000u < 0x1e000000u;
+}
+
+GP_FUNCTION unsigned int gp_f16_special(unsigned int digits) {
+    unsigned int magnitude = digits & 0x7fffffffu;
+    // 2^-14 and the digits behind its leading 1, less 2^-14.
+    unsigned int denormal = gp_bits(gp_sub(gp_float(magnitude + 0x38800000u), 6.1035156e-5f));
+    unsigned int special = (magnitude + 0x70000000u) | (magnitude > 0x0f800000u ? 0x00400000u : 0u);
+    return (magnitude < 0x00800000u ? denormal : special) | (digits & 0x80000000u);
+}
+
+GP_FUNCTION float gp_f16x2_hi(unsigned int word) {
+    unsigned int digits = gp_f16_digits(word);
+    unsigned int bits = digits + 0x38000000u;
+    if (!gp_f16_plain(digits)) {
+        bits = gp_f16_special(digits);
+    }
+    return gp_float(bits);
+}
+
+GP_FUNCTION float gp_f16x2_lo(unsigned int word) {
+    return gp_f16x2_hi(word << 16);
+}
+
+GP_FUNCTION float gp_f16_to_f32(unsigned int bits) {
+    return gp_f16x2_lo(bits);
+}
+
+GP_FUNCTION unsigned int gp_f32_to_f16(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    unsigned int rounded = (magnitude + ((magnitude >> 13) & 1u) - 0x37fff001u) >> 13;
+    // Outside [2^-14, 2^16).
+    if (magnitude - 0x38800000u >= 0x0f000000u) {
+        float small = gp_float(min(magnitude, 0x38800000u));
+        unsigned int denormal = gp_bits(gp_add(small, 0.5f)) - 0x3f000000u;
+        unsigned int special = magnitude > 0x7f800000u ? 0x7e00u | ((magnitude >> 13) & 0x03ffu) : 0x7c00u;
+        rounded = magnitude < 0x38800000u ? denormal : special;
+    }
+    return ((bits >> 16) & 0x8000u) | rounded;
+}
+
+GP_FUNCTION unsigned int gp_f16x2_pack(float lo, float hi) {
+    return gp_f32_to_f16(lo) | (gp_f32_to_f16(hi) << 16);
+}
+
+// Eight numbers in 16 bytes, the lowest element first. Both functions give what four calls of those for two numbers
+// give, and test all eight numbers together: the rare ones go through a loop that is small instead of fast.
+
+GP_FUNCTION void gp_f16x8(uint4 words, float (&numbers)[8]) {
+    const unsigned int word[4] = {words.x, words.y, words.z, words.w};
+    bool plain = true;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        unsigned int digits = gp_f16_digits(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2]);
+        plain = plain & gp_f16_plain(digits);
+        numbers[i] = gp_float(digits + 0x38000000u);
+    }
+    if (!plain) {
+#pragma unroll 1
+        for (int pair = 0; pair < 4; pair++) {
+#pragma unroll
+            for (int i = 0; i < 6; i++) {
+                numbers[i] = numbers[i + 2];
+            }
+            numbers[6] = gp_f16x2_lo(words.x);
+            numbers[7] = gp_f16x2_hi(words.x);
+            words = make_uint4(words.y, words.z, words.w, words.x);
+        }
+    }
+}
+
+GP_FUNCTION uint4 gp_f16x8_pack(const float (&numbers)[8]) {
+    unsigned int halves[8];
+    bool plain = true;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        unsigned int bits = gp_bits(numbers[i]);
+        unsigned int magnitude = bits & 0x7fffffffu;
+        unsigned int rounded = (magnitude + ((magnitude >> 13) & 1u) - 0x37fff001u) >> 13;
+        plain = plain & (magnitude - 0x38800000u < 0x0f000000u);
+        halves[i] = ((bits >> 16) & 0x8000u) | rounded;
+    }
+    uint4 words = make_uint4(halves[0] | halves[1] << 16, halves[2] | halves[3] << 16, halves[4] | halves[5] << 16,
+                             halves[6] | halves[7] << 16);
+    if (!plain) {
+        float rest[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            rest[i] = numbers[i];
+        }
+#pragma unroll 1
+        for (int pair = 0; pair < 4; pair++) {
+            words = make_uint4(words.y, words.z, words.w, gp_f16x2_pack(rest[0], rest[1]));
+#pragma unroll
+            for (int i = 0; i < 6; i++) {
+                rest[i] = rest[i + 2];
+            }
+        }
+    }
+    return words;
+}
+
+GP_FUNCTION float gp_bf16x2_lo(unsigned int word) {
+    return gp_float(word << 16);
+}
+
+GP_FUNCTION float gp_bf16x2_hi(unsigned int word) {
+    return gp_float(word & 0xffff0000u);
+}
+
+GP_FUNCTION float gp_bf16_to_f32(unsigned int bits) {
+    return gp_bf16x2_lo(bits);
+}
+
+GP_FUNCTION unsigned int gp_f32_to_bf16(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    return (bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x0040u : rounded;
+}
+
+GP_FUNCTION unsigned int gp_bf16x2_pack(float lo, float hi) {
+    return gp_f32_to_bf16(lo) | (gp_f32_to_bf16(hi) << 16);
+}
+
+// ---- shared parts
+
+GP_FUNCTION float gp_upper(float x) {
+    return gp_float(gp_bits(x) & 0xfffff000u);
+}
+
+// The sum of two numbers.
+struct GpSum {
+    float x;
+    float y;
+};
+
+// (high + low) * 2^exponent
+struct GpPower {
+    float high;
+    float low;
+    int exponent;
+};
+
+GP_FUNCTION GpPower gp_exponential(float x) {
+    float rounded = gp_multiply_add(x, 1.442695f, 12582912.0f);
+    int exponent = (int)(gp_bits(rounded) - 0x4b400000u);
+    float k = gp_sub(rounded, 12582912.0f);
+    float near = gp_multiply_add(-k, 0.69314575f, x);
+    float r = gp_multiply_add(-k, 1.4286068e-6f, near);
+    float r_tail = gp_multiply_add(-k, 1.4286068e-6f, gp_sub(near, r));
+
+    float q = gp_multiply_add(r, 0.00138389f, 0.008369193f);
+    q = gp_multiply_add(r, q, 0.041668102f);
+    q = gp_multiply_add(r, q, 0.16666517f);
+    q = gp_multiply_add(r, q, 0.49999994f);
+    float sum = gp_add(1.0f, r);
+    float sum_tail = gp_sub(r, gp_sub(sum, 1.0f));
+    float tail = gp_multiply_add(gp_mul(r, r), q, gp_add(sum_tail, r_tail));
+    float high = gp_add(sum, tail);
+    return GpPower{high, gp_sub(tail, gp_sub(high, sum)), exponent};
+}
+
+GP_FUNCTION float gp_power_of_two(int exponent) {
+    return gp_float((unsigned int)(127 + max(exponent, -64)) << 23);
+}
+
+GP_FUNCTION float gp_scaled(float x, int exponent) {
+    unsigned int bits = gp_bits(x);
+    int magnitude = (int)((bits & 0x7fffffffu) + ((unsigned int)exponent << 23));
+    unsigned int normal = magnitude < 0x00800000 ? 0u : (unsigned int)magnitude;
+    return gp_float(normal | (bits & 0x80000000u));
+}
+
+// 1 / (x + tail) as a sum of two.
+GP_FUNCTION GpSum gp_inverse(float x, float tail) {
+    float start = gp_float(0x7ef6cf5du - gp_bits(x));
+    float error = gp_multiply_add(-x, start, 1.0f);
+    float guess = gp_upper(gp_multiply_add(start, gp_multiply_add(error, error, error), start));
+
+    float high = gp_upper(x);
+    float low = gp_sub(x, high);
+    float residual = gp_multiply_add(-high, guess, 1.0f);
+    residual = gp_multiply_add(-low, guess, residual);
+    residual = gp_multiply_add(-tail, guess, residual);
+    float step = gp_multiply_add(residual, residual, residual);
+    return GpSum{guess, gp_mul(guess, step)};
+}
+
+// The product of two sums; b.x has 12 significant bits.
+GP_FUNCTION float gp_product(GpSum a, GpSum b) {
+    float high = gp_upper(a.x);
+    float low = gp_sub(a.x, high);
+    float rest = gp_multiply_add(a.y, b.x, gp_mul(a.x, b.y));
+    rest = gp_multiply_add(low, b.x, rest);
+    return gp_multiply_add(high, b.x, rest);
+}
+
+struct GpReduced {
+    float f;
+    int exponent;
+};
+
+GP_FUNCTION GpReduced gp_reduced(unsigned int bits) {
+    int exponent = (int)(bits - 0x3f2aaaabu) >> 23;
+    float mantissa = gp_float(bits - ((unsigned int)exponent << 23));
+    return GpReduced{gp_sub(mantissa, 1.0f), exponent};
+}
+
+GP_FUNCTION float gp_logarithm(float f, int exponent, float tail) {
+    float k = (float)exponent;
+    float p = gp_multiply_add(f, -0.12891695f, 0.13984436f);
+    p = gp_multiply_add(f, p, -0.121842586f);
+    p = gp_multiply_add(f, p, 0.1400587f);
+    p = gp_multiply_add(f, p, -0.16680488f);
+    p = gp_multiply_add(f, p, 0.20010406f);
+    p = gp_multiply_add(f, p, -0.24999797f);
+    p = gp_multiply_add(f, p, 0.33333215f);
+    p = gp_multiply_add(f, p, -0.5f);
+    float high = gp_mul(k, 0.69314575f);
+    float sum = gp_add(high, f);
+    float lost = gp_sub(f, gp_sub(sum, high));
+    float rest = gp_multiply_add(k, 1.4286068e-6f, gp_add(lost, tail));
+    rest = gp_multiply_add(gp_mul(f, f), p, rest);
+    return gp_add(sum, rest);
+}
+
+// e^-a as power * 2^exponent, 1 / (1 + e^-a) as inverse, both sums.
+struct GpGate {
+    GpSum power;
+    int exponent;
+    GpSum inverse;
+};
+
+GP_FUNCTION GpGate gp_gate(unsigned int magnitude) {
+    float a = gp_float(magnitude < 0x00800000u ? 0u : min(magnitude, 0x42d00000u));
+    GpPower e = gp_exponential(-a);
+    float factor = gp_power_of_two(e.exponent);
+    float e_high = gp_mul(e.high, factor);
+    float e_low = gp_mul(e.low, factor);
+    float sum = gp_add(1.0f, e_high);
+    float lost = gp_sub(e_high, gp_sub(sum, 1.0f));
+    return GpGate{GpSum{e.high, e.low}, e.exponent, gp_inverse(sum, gp_add(lost, e_low))};
+}
+
+// ---- the functions
+
+GP_FUNCTION float gp_reciprocal(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    float mantissa = gp_float((magnitude & 0x007fffffu) | 0x3f800000u);
+    GpSum sum = gp_inverse(mantissa, 0.0f);
+    unsigned int scaled = gp_bits(gp_add(sum.x, sum.y)) - (magnitude & 0x7f800000u) + 0x3f800000u;
+    unsigned int small = magnitude > 0x7e800000u ? 0u : scaled;
+    unsigned int large = magnitude < 0x00800000u ? 0x7f800000u : small;
+    unsigned int with_sign = large | (bits & 0x80000000u);
+    return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : with_sign);
+}
+
+GP_FUNCTION float gp_rsqrt(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    unsigned int quarter = (unsigned int)((int)(magnitude - 0x3f800000u) >> 24);
+    float mantissa = gp_float(magnitude - (quarter << 24));
+
+    float start = gp_float(0x5f375a00u - (gp_bits(mantissa) >> 1));
+    float error = gp_multiply_add(-mantissa, gp_mul(start, start), 1.0f);
+    float first = gp_mul(error, gp_multiply_add(error, 0.375f, 0.5f));
+    float guess = gp_upper(gp_multiply_add(start, first, start));
+
+    float square = gp_mul(guess, guess);
+    float square_high = gp_upper(square);
+    float mantissa_high = gp_upper(mantissa);
+    float square_low = gp_sub(square, square_high);
+    float mantissa_low = gp_sub(mantissa, mantissa_high);
+    float residual = gp_multiply_add(-mantissa_high, square_high, 1.0f);
+    residual = gp_multiply_add(-mantissa_high, square_low, residual);
+    residual = gp_multiply_add(-mantissa_low, square_high, residual);
+    residual = gp_multiply_add(-mantissa_low, square_low, residual);
+    float step = gp_mul(residual, gp_multiply_add(residual, 0.375f, 0.5f));
+    float root = gp_multiply_add(guess, step, guess);
+
+    unsigned int scaled = gp_bits(root) - (quarter << 23);
+    unsigned int positive = magnitude == 0x7f800000u ? 0u : scaled;
+    unsigned int with_sign = bits > 0x7f800000u ? 0x7fc00000u : positive;
+    unsigned int pole = 0x7f800000u | (bits & 0x80000000u);
+    return gp_float(magnitude < 0x00800000u ? pole : with_sign);
+}
+
+GP_FUNCTION float gp_exp(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    float tame = gp_float(magnitude < 0x42d00000u ? bits : 0u);
+    GpPower e = gp_exponential(tame);
+    unsigned int finite = gp_bits(e.high) + ((unsigned int)e.exponent << 23);
+    bool positive = bits == magnitude;
+    unsigned int limit = positive ? 0x42b17218u : 0x42aeac50u;
+    unsigned int beyond = positive ? 0x7f800000u : 0u;
+    unsigned int ordered = magnitude < limit ? finite : beyond;
+    return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : ordered);
+}
+
+GP_FUNCTION float gp_log(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    GpReduced reduced = gp_reduced(magnitude);
+    unsigned int finite = gp_bits(gp_logarithm(reduced.f, reduced.exponent, 0.0f));
+    unsigned int positive = magnitude == 0x7f800000u ? 0x7f800000u : finite;
+    unsigned int with_sign = bits > 0x7f800000u ? 0x7fc00000u : positive;
+    return gp_float(magnitude < 0x00800000u ? 0xff800000u : with_sign);
+}
+
+GP_FUNCTION float gp_log1p(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    float tame = gp_float(magnitude < 0x7f800000u ? bits : 0u);
+    bool above_one = magnitude > 0x3f800000u;
+    float larger = above_one ? tame : 1.0f;
+    float smaller = above_one ? 1.0f : tame;
+    float sum = gp_add(1.0f, tame);
+    float lost = gp_sub(smaller, gp_sub(sum, larger));
+
+    GpReduced reduced = gp_reduced(gp_bits(sum) & 0x7fffffffu);
+    float factor = gp_float((unsigned int)(127 - min(reduced.exponent, 64)) << 23);
+    float tail = gp_mul(gp_mul(lost, factor), gp_multiply_add(reduced.f, -1.0588235f, 1.0588235f));
+
+    bool small = magnitude <= 0x3eaaaaabu;
+    float f = small ? tame : reduced.f;
+    int exponent = small ? 0 : reduced.exponent;
+    unsigned int finite = gp_bits(gp_logarithm(f, exponent, small ? 0.0f : tail));
+    unsigned int above = bits == 0x7f800000u ? 0x7f800000u : finite;
+    unsigned int defined = bits > 0xbf800000u || magnitude > 0x7f800000u ? 0x7fc00000u : above;
+    unsigned int pole = bits == 0xbf800000u ? 0xff800000u : defined;
+    return gp_float(magnitude < 0x00800000u ? bits & 0x80000000u : pole);
+}
+
+GP_FUNCTION float gp_sigmoid(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    GpGate gate = gp_gate(magnitude);
+    unsigned int right = gp_bits(gp_add(gate.inverse.x, gate.inverse.y));
+    unsigned int left = gp_bits(gp_scaled(gp_product(gate.power, gate.inverse), gate.exponent));
+    unsigned int ordered = bits == magnitude ? right : left;
+    return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : ordered);
+}
+
+GP_FUNCTION float gp_softplus(float x) {
+    unsigned int bits = gp_bits(x);
+    bool linear = bits > 0x41a00000u && bits <= 0x7f800000u;
+    float tame = gp_float(linear ? 0u : bits);
+    unsigned int curved = gp_bits(gp_log1p(gp_exp(tame)));
+    unsigned int ordered = linear ? bits : curved;
+    return gp_float((bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : ordered);
+}
+
+GP_FUNCTION float gp_silu(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    GpGate gate = gp_gate(magnitude);
+    bool negative = bits != magnitude;
+    float limited = gp_float(min(magnitude, 0x42d00000u));
+    float high = negative ? gate.power.x : 1.0f;
+    float low = negative ? gate.power.y : 0.0f;
+    int exponent = negative ? gate.exponent : 0;
+    GpSum factor = GpSum{gp_mul(limited, high), gp_mul(limited, low)};
+    unsigned int product = gp_bits(gp_scaled(gp_product(factor, gate.inverse), exponent));
+    unsigned int far = magnitude > 0x42d00000u && !negative ? magnitude : product;
+    unsigned int half = magnitude < 0x01000000u ? 0u : magnitude - 0x00800000u;
+    unsigned int ordered = (magnitude < 0x21800000u ? half : far) | (bits & 0x80000000u);
+    return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : ordered);
+}
+
+GP_FUNCTION float gp_tanh(float x) {
+    unsigned int bits = gp_bits(x);
+    unsigned int magnitude = bits & 0x7fffffffu;
+    float a = gp_float(magnitude < 0x00800000u ? 0u : min(magnitude, 0x41800000u));
+
+    float square = gp_mul(a, a);
+    float p = gp_multiply_add(square, -0.0061719236f, 0.02100098f);
+    p = gp_multiply_add(square, p, -0.053835757f);
+    p = gp_multiply_add(square, p, 0.13332437f);
+    p = gp_multiply_add(square, p, -0.33333313f);
+    unsigned int near = gp_bits(gp_multiply_add(a, gp_mul(square, p), a));
+
+    GpPower e = gp_exponential(gp_mul(a, 2.0f));
+    float factor = gp_power_of_two(e.exponent);
+    float e_high = gp_mul(e.high, factor);
+    float e_low = gp_mul(e.low, factor);
+    float sum = gp_add(e_high, 1.0f);
+    float lost = gp_sub(1.0f, gp_sub(sum, e_high));
+    GpSum inverse = gp_inverse(sum, gp_add(lost, e_low));
+    unsigned int far = gp_bits(gp_multiply_add(-2.0f, gp_add(inverse.x, inverse.y), 1.0f));
+
+    unsigned int value = (magnitude < 0x3f0ccccdu ? near : far) | (bits & 0x80000000u);
+    return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : value);
+}
+
+#endif
