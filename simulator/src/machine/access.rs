@@ -11,7 +11,7 @@ use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
 use crate::finding::{Action, BoundsLimit, Rule};
 use crate::ir::{
-    Access, AccessId, AccessKind, AtomicOp, Base, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
+    Access, AccessId, AccessKind, AtomicOp, Base, BindingId, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
     WORKGROUP_REGION,
 };
 use crate::memory::page_of;
@@ -200,8 +200,13 @@ impl Subgroup {
                 Some((own(Space::Private, length), region << REGION_SHIFT))
             }
             _ => {
-                let binding = *env.linked.regions.get(at64(region))?;
-                let bound = &env.linked.bindings[binding?];
+                let binding = (*env.linked.regions.get(at64(region))?)?;
+                let bound = &env.linked.bindings[binding];
+                let stray = |list: &Vec<BindingId>| !list.contains(&BindingId(crate::cast::narrow(binding)));
+                let read_only = bound.space == Space::Uniform && !matches!(access.kind, AccessKind::Load);
+                if read_only || access.reaches.as_ref().is_some_and(stray) {
+                    return None;
+                }
                 let place = Place {
                     space: bound.space,
                     buffer: bound.buffer,

@@ -189,6 +189,7 @@ impl<'t> Lowerer<'_, 't> {
             signs_known: false,
             approximations: Some(self.approximations),
         };
+        crate::pointees::note(&mut program);
         rows::share(&mut program);
         program
     }
