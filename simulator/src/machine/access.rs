@@ -4,6 +4,8 @@
 //! invocations it faults, whose loads then read zero and whose stores are dropped), scheduling point, missing
 //! values, race shadow, data. When the invocations read adjacent elements, the steps work on the whole range.
 
+use gridproof_launch::{Arithmetic, Denormals};
+
 use super::environment::{Environment, TraceEntry, Watch};
 use super::order::Knowledge;
 use super::registers::{CHUNK, Chunk, Lanes};
@@ -660,6 +662,9 @@ impl Subgroup {
         if env.shadows.is_empty() {
             return;
         }
+        if env.linked.config.warp_lockstep {
+            self.tick_whole();
+        }
         match place.space {
             Space::Storage if place.contested => self.shadow_storage(env, touch),
             Space::Workgroup => self.shadow_workgroup(env, touch),
@@ -904,7 +909,7 @@ impl Subgroup {
             let old = element_of(&self.scratch, access.scalar, 0);
             let operand = self.registers.value(access.value, rows, lane);
             let expected = access.compare.map_or(0, |reg| self.registers.value(reg, rows, lane));
-            let arithmetic = env.linked.config.arithmetic;
+            let arithmetic = self.atomic_arithmetic(env, access, place);
             let new = super::atomics::new_value(op, access.scalar, old, operand, expected, arithmetic);
             if let Some(new) = new {
                 self.scratch.clear();
@@ -918,6 +923,16 @@ impl Subgroup {
                 self.registers.set_word(reg, lane, u32::from(old == expected));
             }
         }
+    }
+
+    /// PTX adds floats in storage with denormals flushed, whatever the rest of the program does: PTX ISA, "atom".
+    fn atomic_arithmetic(&self, env: &Environment<'_>, access: &Access, place: &Place) -> Arithmetic {
+        let arithmetic = env.linked.config.arithmetic;
+        let flushes = env.linked.program.arithmetic.is_some() && place.space == Space::Storage;
+        if flushes && access.scalar == Scalar::F32 {
+            return Arithmetic { denormals: Denormals::Flush, ..arithmetic };
+        }
+        arithmetic
     }
 
     /// Sets what a faulting load would have read to zero.
