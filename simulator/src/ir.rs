@@ -472,6 +472,8 @@ pub struct Access {
     pub checks: Vec<IndexCheck>,
     /// Required alignment of the address in bytes; 1 where any address will do.
     pub alignment: u32,
+    /// The bindings that an access by address can touch; `None` for any.
+    pub reaches: Option<Vec<BindingId>>,
 }
 
 /// Combining operations across a subgroup.

@@ -19,6 +19,7 @@ mod link;
 mod machine;
 pub mod memory;
 pub mod outcome;
+mod pointees;
 mod prove;
 mod recorder;
 mod run;

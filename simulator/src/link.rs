@@ -6,7 +6,7 @@ use gridproof_launch::{Argument, Buffer, BufferId, ByteRange, Contents, DType, D
 
 use crate::analysis;
 use crate::cast::{at, narrow, wide};
-use crate::ir::{AccessKind, Base, Binding, Limit, Program, REGION_SHIFT, Space};
+use crate::ir::{Access, AccessKind, Base, Binding, Limit, Program, REGION_SHIFT, Space};
 use crate::machine::exact;
 use crate::memory::Image;
 use crate::outcome::{Config, SimulateError};
@@ -262,7 +262,9 @@ fn mark_contested(program: &Program, bindings: &mut [Bound]) {
             stores
                 && match access.address.base {
                     Base::Binding(binding) => at(binding.0) == id,
-                    Base::Absolute | Base::Generic => program.bindings[id].writable,
+                    Base::Absolute | Base::Generic => {
+                        program.bindings[id].writable && reaches(access, &program.bindings, id)
+                    }
                     Base::Workgroup | Base::Private => false,
                 }
         })
@@ -273,10 +275,19 @@ fn mark_contested(program: &Program, bindings: &mut [Bound]) {
     }
 }
 
+/// Whether an access by address can touch a binding, under whichever name.
+fn reaches(access: &Access, bindings: &[Binding], id: usize) -> bool {
+    let region =
+        |id: usize| bindings.get(id).and_then(|binding| binding.address).map(|address| address >> REGION_SHIFT);
+    access.reaches.as_ref().is_none_or(|list| list.iter().any(|known| region(at(known.0)) == region(id)))
+}
+
 fn storage_granule(program: &Program, bindings: &[Bound], image: usize) -> u32 {
     let shift = analysis::granule_shift(program, |access| match access.address.base {
         Base::Binding(id) => bindings.get(at(id.0)).is_some_and(|bound| bound.buffer == image),
-        Base::Absolute | Base::Generic => true,
+        Base::Absolute | Base::Generic => {
+            (0..bindings.len()).any(|id| bindings[id].buffer == image && reaches(access, &program.bindings, id))
+        }
         _ => false,
     });
     let aligned =

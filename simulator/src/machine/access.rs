@@ -11,7 +11,7 @@ use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
 use crate::finding::{Action, BoundsLimit, Rule};
 use crate::ir::{
-    Access, AccessId, AccessKind, AtomicOp, Base, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
+    Access, AccessId, AccessKind, AtomicOp, Base, BindingId, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
     WORKGROUP_REGION,
 };
 use crate::memory::page_of;
@@ -96,17 +96,31 @@ impl Subgroup {
         let Some(place) = self.place(env, access) else {
             return self.access_by_address(env, access, lanes, size, granted);
         };
-        let (lanes, pattern) = self.without_faults(env, access, &place, lanes, size);
+        self.access_in_place(env, access, &place, lanes, size, granted)
+    }
+
+    /// An access of all executing invocations but those with failed checks to one memory.
+    #[inline(always)]
+    fn access_in_place(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        place: &Place,
+        lanes: u128,
+        size: u64,
+        granted: bool,
+    ) -> Done {
+        let (lanes, pattern) = self.without_faults(env, access, place, lanes, size);
         if let Some(watch) = env.watch
             && !granted
-            && self.is_scheduling_point(watch, access, &place, lanes, pattern, size)
+            && self.is_scheduling_point(watch, access, place, lanes, pattern, size)
         {
             return Done::Yielded;
         }
         if lanes != self.mask.bits {
             self.zero(access, self.mask.bits & !lanes);
         }
-        self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
+        self.perform(env, &Touch { access, place, lanes, pattern, size });
         self.follow_loaded(env, access);
         Done::Ran
     }
@@ -150,6 +164,13 @@ impl Subgroup {
         size: u64,
         granted: bool,
     ) -> Done {
+        if lanes == self.mask.bits
+            && let Some(region) = self.common_region()
+            && let Some((place, start)) = self.place_of_region(env, access, region)
+        {
+            self.addresses.iter_mut().for_each(|address| *address = address.wrapping_sub(start));
+            return self.access_in_place(env, access, &place, lanes, size, granted);
+        }
         let mut groups: Vec<(Place, u128, Pattern)> = Vec::with_capacity(1);
         let (mut left, mut done) = (lanes, 0);
         while left != 0 {
@@ -187,6 +208,19 @@ impl Subgroup {
         Done::Ran
     }
 
+    /// The region in which all executing invocations' addresses lie, if there is one.
+    #[inline(always)]
+    fn common_region(&self) -> Option<u64> {
+        let first = *self.addresses.get(at(self.mask.bits.trailing_zeros()))?;
+        let mut differ = 0;
+        for (addresses, keep) in self.addresses.chunks(CHUNK).zip(self.mask.words()) {
+            for (address, keep) in addresses.iter().zip(keep.0) {
+                differ |= if keep != 0 { address ^ first } else { 0 };
+            }
+        }
+        (differ >> REGION_SHIFT == 0).then_some(first >> REGION_SHIFT)
+    }
+
     /// The memory behind a region and the address of its first byte.
     fn place_of_region(&self, env: &Environment<'_>, access: &Access, region: u64) -> Option<(Place, u64)> {
         let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
@@ -200,8 +234,13 @@ impl Subgroup {
                 Some((own(Space::Private, length), region << REGION_SHIFT))
             }
             _ => {
-                let binding = *env.linked.regions.get(at64(region))?;
-                let bound = &env.linked.bindings[binding?];
+                let binding = (*env.linked.regions.get(at64(region))?)?;
+                let bound = &env.linked.bindings[binding];
+                let stray = |list: &Vec<BindingId>| !list.contains(&BindingId(crate::cast::narrow(binding)));
+                let read_only = bound.space == Space::Uniform && !matches!(access.kind, AccessKind::Load);
+                if read_only || access.reaches.as_ref().is_some_and(stray) {
+                    return None;
+                }
                 let place = Place {
                     space: bound.space,
                     buffer: bound.buffer,

@@ -196,6 +196,7 @@ impl<'t> Lowerer<'_, 't> {
                 address,
                 checks: Vec::new(),
                 alignment: scalar.bits() / 8 * shape.count,
+                reaches: None,
             }),
             Some(Strong { order, scope }) => {
                 for element in 0..shape.count {
@@ -376,6 +377,7 @@ impl<'t> Lowerer<'_, 't> {
             address,
             checks: Vec::new(),
             alignment: bytes,
+            reaches: None,
         }
     }
 
@@ -456,14 +458,24 @@ impl<'t> Lowerer<'_, 't> {
 
     fn atomic(&mut self, instruction: &Instruction<'t>, returns: bool) -> Lowered<()> {
         let mut words = Words::new(instruction);
-        let order = match words.take_any(&["relaxed", "acquire", "release", "acq_rel"]) {
-            Some("acquire") => Order::Acquire,
-            Some("release") => Order::Release,
-            Some("acq_rel") => Order::AcquireRelease,
-            _ => Order::Relaxed,
-        };
-        let scope = Self::take_scope(&mut words).unwrap_or(Scope::Device);
-        let window = self.take_space(&mut words)?;
+        // Compilers write order, scope and state space in any order.
+        let (mut order, mut scope, mut window) = (Order::Relaxed, Scope::Device, Window::Generic);
+        loop {
+            if let Some(word) = words.take_any(&["relaxed", "acquire", "release", "acq_rel"]) {
+                order = match word {
+                    "acquire" => Order::Acquire,
+                    "release" => Order::Release,
+                    "acq_rel" => Order::AcquireRelease,
+                    _ => Order::Relaxed,
+                };
+            } else if let Some(found) = Self::take_scope(&mut words) {
+                scope = found;
+            } else if let found @ Window::Space(_) = self.take_space(&mut words)? {
+                window = found;
+            } else {
+                break;
+            }
+        }
         let place = words.place();
         let word = words.take_any(&["and", "or", "xor", "cas", "exch", "add", "inc", "dec", "min", "max"]);
         let op = match word {
@@ -618,6 +630,7 @@ pub(super) fn plain(kind: AccessKind, scalar: Scalar, count: u32, value: Reg, ad
         address,
         checks: Vec::new(),
         alignment: scalar.bits() / 8 * count,
+        reaches: None,
     }
 }
 

@@ -185,6 +185,7 @@ impl<'t> Lowerer<'_, 't> {
             signs_known: false,
             approximations: Some(self.approximations),
         };
+        crate::pointees::note(&mut program);
         rows::share(&mut program);
         program
     }
