@@ -55,23 +55,3 @@ pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError>
 pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
     run::run(launch, config, policy, hazards)
 }
-
-#[doc(hidden)]
-pub fn ptx_tree(text: &str) -> Result<Vec<(String, Vec<u64>, [u32; 3])>, String> {
-    let module = frontend::ptx::parse::parse(text).map_err(|e| e.message)?;
-    Ok(module
-        .functions
-        .iter()
-        .filter(|f| f.is_entry)
-        .map(|f| {
-            (
-                f.name.text.to_owned(),
-                f.parameters
-                    .iter()
-                    .map(|p| u64::from(p.ty.bits() / 8) * p.extents.iter().map(|e| e.unwrap_or(0)).product::<u64>())
-                    .collect(),
-                f.required_size.unwrap_or([128, 1, 1]),
-            )
-        })
-        .collect())
-}

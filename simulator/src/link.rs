@@ -10,6 +10,7 @@ use crate::ir::{Access, AccessKind, Base, Binding, Limit, Program, REGION_SHIFT,
 use crate::machine::exact;
 use crate::memory::Image;
 use crate::outcome::{Config, SimulateError};
+use crate::prove::Variables;
 
 /// A binding of the program and the bytes it stands for.
 #[derive(Clone, Debug)]
@@ -103,7 +104,8 @@ pub fn check_config(config: &Config) -> Result<(), SimulateError> {
     Ok(())
 }
 
-/// Links one dispatch. Scalar arguments become read-only images appended to `images`.
+/// Links one dispatch. Scalar arguments become read-only images appended to `images`, and so do the variables that the
+/// module defines: with the contents in `variables`, where an earlier dispatch left some.
 ///
 /// # Errors
 /// [`SimulateError::Interface`] when program and arguments do not fit together.
@@ -113,6 +115,7 @@ pub fn link(
     program: Program,
     config: &Config,
     images: &mut Vec<Image>,
+    variables: &Variables,
     deadline: Instant,
 ) -> Result<Linked, SimulateError> {
     let dispatch = &launch.dispatches[position];
@@ -122,7 +125,13 @@ pub fn link(
     let mut bindings = Vec::new();
     for binding in &program.bindings {
         let (buffer, range) = match &binding.own {
-            Some((length, contents)) => own_image(binding, *length, contents.clone(), images),
+            Some((length, contents)) => match variables.get(&(dispatch.module.0, binding.name.clone())) {
+                Some(image) if binding.writable => {
+                    images.push(image.clone());
+                    (images.len() - 1, ByteRange::new(0, *length))
+                }
+                _ => own_image(binding, *length, contents.clone(), images),
+            },
             None => {
                 let argument = argument_for(dispatch, binding)
                     .ok_or_else(|| refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding))))?;
@@ -148,6 +157,13 @@ pub fn link(
     }
     mark_contested(&program, &mut bindings);
     let invocations = workgroup_invocations(&program).map_err(refuse)?;
+    if program.subgroup_size.is_some_and(|size| size != config.subgroup_size) {
+        return Err(SimulateError::Config {
+            name: "subgroup_size",
+            value: config.subgroup_size.to_string(),
+            limit: "PTX has warps of 32",
+        });
+    }
     let granule_shifts = (0..images.len()).map(|image| storage_granule(&program, &bindings, image)).collect();
     let address_registers = analysis::address_registers(&program);
     let followed = program.code.iter().map(|instr| exact::is_followed(instr, &address_registers)).collect();

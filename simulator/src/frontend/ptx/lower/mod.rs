@@ -185,6 +185,7 @@ impl<'t> Lowerer<'_, 't> {
             private_variables: self.private.variables,
             strict_barriers: false,
             arithmetic: Some(Arithmetic::FUSED),
+            subgroup_size: Some(32),
             nan: 0x7fff_ffff,
             signs_known: false,
             approximations: Some(self.approximations),
