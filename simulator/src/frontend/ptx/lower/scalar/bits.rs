@@ -84,8 +84,8 @@ impl<'t> Lowerer<'_, 't> {
         let Operand::Integer { bits, .. } = table else {
             return Err(self.invalid(table.place(), "the table of `lop3` must be a constant"));
         };
-        let table = u8::try_from(*bits)
-            .map_err(|_| self.invalid(table.place(), format!("the table of `lop3` is {bits}; 255 is the most")))?;
+        // As ptxas does, only the low eight bits are looked at.
+        let table = u8::try_from(*bits & 0xff).unwrap_or(0);
         let sources = self.read_three(a, b, c, Type::B32)?.map(|reg| (reg, Scalar::U32));
         self.extended_to(ExtendedOp::Lop3(table), &sources, &[(dst, Scalar::U32)]);
         Ok(())

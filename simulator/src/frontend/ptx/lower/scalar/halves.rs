@@ -14,10 +14,11 @@ impl<'t> Lowerer<'_, 't> {
             "add" => FloatOp::Add,
             "sub" => FloatOp::Sub,
             "mul" => FloatOp::Mul,
+            _ if flags.has("oob") => FloatOp::MultiplyAddInside,
             _ => FloatOp::MultiplyAdd,
         };
         let ty = form.register();
-        let (dst, sources) = if op == FloatOp::MultiplyAdd {
+        let (dst, sources) = if matches!(op, FloatOp::MultiplyAdd | FloatOp::MultiplyAddInside) {
             let [dst, a, b, c] = self.operands::<4>(instruction)?;
             (dst, self.read_three(a, b, c, ty)?.to_vec())
         } else {
