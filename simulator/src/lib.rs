@@ -27,6 +27,7 @@ pub mod schedule;
 pub mod scheduler;
 
 pub use finding::Finding;
+pub use frontend::ptx::support::{PtxFamily, PtxOpcode, ptx_support};
 pub use memory::Image;
 pub use outcome::{
     Approximation, Budget, Config, Detectors, Exhausted, Hazards, Outcome, SimulateError, Stats, Unsupported,
