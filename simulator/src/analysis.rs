@@ -10,7 +10,7 @@
 
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
-use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, UnaryOp};
+use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, UnaryOp, WarpOp};
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {
@@ -138,9 +138,11 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
     }
 }
 
-/// The first instruction whose jump or address can depend on what an atomic returned.
+/// The first instruction whose jump, address or meeting can depend on what an atomic returned, or on which invocations
+/// happened to execute together.
 pub fn atomic_dependence(program: &Program) -> Option<Pc> {
-    if !has_atomics(program) {
+    let active = program.tables.warps.iter().any(|entry| entry.op == WarpOp::ActiveMask);
+    if !has_atomics(program) && !active {
         return None;
     }
     let taint = Taint::of(program);
@@ -199,7 +201,13 @@ impl Taint {
         }
         if let Instr::Extended(_) | Instr::Warp(_) | Instr::Rendezvous(_) = instr {
             let (reads, writes) = rows_of(program, instr);
-            let any = reads.into_iter().any(|reg| self.is(reg));
+            // Who executes together is the scheduler's choice, like the order of atomics.
+            let chosen = matches!(instr, Instr::Warp(id) if program
+                .tables
+                .warps
+                .get(at(id.0))
+                .is_some_and(|entry| entry.op == WarpOp::ActiveMask));
+            let any = chosen || reads.into_iter().any(|reg| self.is(reg));
             return any && writes.into_iter().fold(false, |changed, reg| self.set(reg, 1) | changed);
         }
         let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
@@ -234,6 +242,14 @@ impl Taint {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
+            Instr::Warp(id) => {
+                program.tables.warps.get(at(id.0)).and_then(|entry| entry.mask).is_some_and(|mask| self.is(mask))
+            }
+            Instr::Rendezvous(id) => program
+                .tables
+                .rendezvous
+                .get(at(id.0))
+                .is_some_and(|entry| self.is(entry.barrier) || entry.count.is_some_and(|count| self.is(count))),
             Instr::Access(id) => program.tables.accesses.get(at(id.0)).is_some_and(|access| {
                 let address = access.address.index.into_iter().chain(access.address.offset);
                 address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
