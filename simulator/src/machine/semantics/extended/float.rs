@@ -20,7 +20,7 @@ pub(super) const fn format(ty: Scalar) -> Float {
 }
 
 /// The NaN that NVIDIA's devices give.
-pub(super) const fn nan(ty: Float) -> u64 {
+pub(in super::super) const fn nan(ty: Float) -> u64 {
     match ty {
         Float::F16 | Float::Bf16 => 0x7fff,
         Float::F32 => 0x7fff_ffff,
