@@ -166,13 +166,13 @@ pub fn atomic_registers(program: &Program) -> Vec<bool> {
 
 struct Taint {
     rows: Vec<bool>,
-    /// One flag per binding, then workgroup, private, absolute.
+    /// One flag per binding, then workgroup, private.
     memory: Vec<bool>,
 }
 
 impl Taint {
     fn of(program: &Program) -> Self {
-        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
+        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 2] };
         let mut changed = true;
         while changed {
             changed = false;
@@ -191,13 +191,16 @@ impl Taint {
         changed
     }
 
-    fn place(&self, base: Base) -> usize {
-        let bindings = self.memory.len() - 3;
-        match base {
-            Base::Binding(id) => at(id.0).min(bindings),
-            Base::Workgroup => bindings,
-            Base::Private => bindings + 1,
-            Base::Absolute | Base::Generic => bindings + 2,
+    /// The memories an access may touch, by their flags.
+    fn places(&self, access: &Access) -> Vec<usize> {
+        let bindings = self.memory.len() - 2;
+        match (access.address.base, &access.reaches) {
+            (Base::Binding(id), _) => vec![at(id.0).min(bindings)],
+            (Base::Workgroup, _) => vec![bindings],
+            (Base::Private, _) => vec![bindings + 1],
+            (Base::Absolute | Base::Generic, None) => (0..self.memory.len()).collect(),
+            (Base::Absolute, Some(list)) => list.iter().map(|id| at(id.0)).collect(),
+            (Base::Generic, Some(list)) => list.iter().map(|id| at(id.0)).chain([bindings, bindings + 1]).collect(),
         }
     }
 
@@ -218,14 +221,14 @@ impl Taint {
     }
 
     fn access(&mut self, access: &Access) -> bool {
-        let place = self.place(access.address.base);
+        let places = self.places(access);
         let rows = access.count.saturating_mul(access.scalar.rows());
         match access.kind {
-            AccessKind::Load => self.memory[place] && self.set(access.value, rows),
+            AccessKind::Load => places.iter().any(|&place| self.memory[place]) && self.set(access.value, rows),
             AccessKind::Store => {
                 let tainted = (0..rows).any(|i| self.is(Reg(access.value.0 + i)));
-                let new = tainted && !self.memory[place];
-                self.memory[place] |= tainted;
+                let new = tainted && places.iter().any(|&place| !self.memory[place]);
+                places.iter().for_each(|&place| self.memory[place] |= tainted);
                 new
             }
             AccessKind::Atomic { .. } => {

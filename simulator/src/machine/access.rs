@@ -4,6 +4,8 @@
 //! invocations it faults, whose loads then read zero and whose stores are dropped), scheduling point, missing
 //! values, race shadow, data. When the invocations read adjacent elements, the steps work on the whole range.
 
+use gridproof_launch::{Arithmetic, Denormals};
+
 use super::environment::{Environment, TraceEntry, Watch};
 use super::order::Knowledge;
 use super::registers::{CHUNK, Chunk, Lanes};
@@ -11,7 +13,7 @@ use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
 use crate::finding::{Action, BoundsLimit, Rule};
 use crate::ir::{
-    Access, AccessId, AccessKind, AtomicOp, Base, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
+    Access, AccessId, AccessKind, AtomicOp, Base, BindingId, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
     WORKGROUP_REGION,
 };
 use crate::link::Linked;
@@ -97,17 +99,31 @@ impl Subgroup {
         let Some(place) = self.place(env, access) else {
             return self.access_by_address(env, access, lanes, size, granted);
         };
-        let (lanes, pattern) = self.without_faults(env, access, &place, lanes, size);
+        self.access_in_place(env, access, &place, lanes, size, granted)
+    }
+
+    /// An access of all executing invocations but those with failed checks to one memory.
+    #[inline(always)]
+    fn access_in_place(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        place: &Place,
+        lanes: u128,
+        size: u64,
+        granted: bool,
+    ) -> Done {
+        let (lanes, pattern) = self.without_faults(env, access, place, lanes, size);
         if let Some(watch) = env.watch
             && !granted
-            && self.is_scheduling_point(watch, access, &place, lanes, pattern, size)
+            && self.is_scheduling_point(watch, access, place, lanes, pattern, size)
         {
             return Done::Yielded;
         }
         if lanes != self.mask.bits {
             self.zero(access, self.mask.bits & !lanes);
         }
-        self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
+        self.perform(env, &Touch { access, place, lanes, pattern, size });
         self.follow_loaded(env, access);
         Done::Ran
     }
@@ -162,6 +178,13 @@ impl Subgroup {
         size: u64,
         granted: bool,
     ) -> Done {
+        if lanes == self.mask.bits
+            && let Some(region) = self.common_region()
+            && let Some((place, start)) = self.place_of_region(env, access, region)
+        {
+            self.addresses.iter_mut().for_each(|address| *address = address.wrapping_sub(start));
+            return self.access_in_place(env, access, &place, lanes, size, granted);
+        }
         let mut groups: Vec<(Place, u128, Pattern)> = Vec::with_capacity(1);
         let (mut left, mut done) = (lanes, 0);
         while left != 0 {
@@ -203,6 +226,19 @@ impl Subgroup {
         Done::Ran
     }
 
+    /// The region in which all executing invocations' addresses lie, if there is one.
+    #[inline(always)]
+    fn common_region(&self) -> Option<u64> {
+        let first = *self.addresses.get(at(self.mask.bits.trailing_zeros()))?;
+        let mut differ = 0;
+        for (addresses, keep) in self.addresses.chunks(CHUNK).zip(self.mask.words()) {
+            for (address, keep) in addresses.iter().zip(keep.0) {
+                differ |= if keep != 0 { address ^ first } else { 0 };
+            }
+        }
+        (differ >> REGION_SHIFT == 0).then_some(first >> REGION_SHIFT)
+    }
+
     /// The memory behind a region and the address of its first byte.
     fn place_of_region(&self, env: &Environment<'_>, access: &Access, region: u64) -> Option<(Place, u64)> {
         let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
@@ -216,8 +252,13 @@ impl Subgroup {
                 Some((own(Space::Private, length), region << REGION_SHIFT))
             }
             _ => {
-                let binding = *env.linked.regions.get(at64(region))?;
-                let bound = &env.linked.bindings[binding?];
+                let binding = (*env.linked.regions.get(at64(region))?)?;
+                let bound = &env.linked.bindings[binding];
+                let stray = |list: &Vec<BindingId>| !list.contains(&BindingId(crate::cast::narrow(binding)));
+                let read_only = bound.space == Space::Uniform && !matches!(access.kind, AccessKind::Load);
+                if read_only || access.reaches.as_ref().is_some_and(stray) {
+                    return None;
+                }
                 let place = Place {
                     space: bound.space,
                     buffer: bound.buffer,
@@ -654,6 +695,9 @@ impl Subgroup {
         if env.shadows.is_empty() {
             return;
         }
+        if env.linked.config.warp_lockstep {
+            self.tick_whole();
+        }
         match place.space {
             Space::Storage if place.contested => self.shadow_storage(env, touch),
             Space::Workgroup => self.shadow_workgroup(env, touch),
@@ -900,7 +944,7 @@ impl Subgroup {
             let old = element_of(&self.scratch, access.scalar, 0);
             let operand = self.registers.value(access.value, rows, lane);
             let expected = access.compare.map_or(0, |reg| self.registers.value(reg, rows, lane));
-            let arithmetic = env.linked.config.arithmetic;
+            let arithmetic = self.atomic_arithmetic(env, access, place);
             let new = super::atomics::new_value(op, access.scalar, old, operand, expected, arithmetic);
             if let Some(new) = new {
                 self.scratch.clear();
@@ -914,6 +958,16 @@ impl Subgroup {
                 self.registers.set_word(reg, lane, u32::from(old == expected));
             }
         }
+    }
+
+    /// PTX adds floats in storage with denormals flushed, whatever the rest of the program does: PTX ISA, "atom".
+    fn atomic_arithmetic(&self, env: &Environment<'_>, access: &Access, place: &Place) -> Arithmetic {
+        let arithmetic = env.linked.config.arithmetic;
+        let flushes = env.linked.program.arithmetic.is_some() && place.space == Space::Storage;
+        if flushes && access.scalar == Scalar::F32 {
+            return Arithmetic { denormals: Denormals::Flush, ..arithmetic };
+        }
+        arithmetic
     }
 
     /// Sets what a faulting load would have read to zero.

@@ -64,6 +64,7 @@ impl Subgroup {
             address,
             checks: Vec::new(),
             alignment: bytes,
+            reaches: None,
         };
         let all = self.mask.bits;
         let read_bytes = |subgroup: &Self, lane: u32| {

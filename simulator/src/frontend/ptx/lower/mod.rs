@@ -31,10 +31,14 @@ use self::emit::Emitter;
 use self::registers::{Register, Registers, rows_of};
 use self::words::Words;
 use super::ast::{Function, Instruction, Module, Name, Operand, Place, StateSpace, Type};
+use super::support::PtxFamily;
 use crate::frontend::finish::{self, rows};
 use crate::frontend::source::Source;
 use crate::ir::{BinaryOp, Binding, Instr, Program, Reg, Scalar, SpanId};
 use crate::outcome::SimulateError;
+
+/// What each file of the lowering takes.
+pub(super) const SUPPORT: &[&[PtxFamily]] = &[scalar::FAMILIES];
 
 /// A step of the lowering: what it gives, or why the module is refused.
 pub(super) type Lowered<T> = Result<T, SimulateError>;
@@ -184,10 +188,12 @@ impl<'t> Lowerer<'_, 't> {
             private_variables: self.private.variables,
             strict_barriers: false,
             arithmetic: Some(Arithmetic::FUSED),
+            subgroup_size: Some(32),
             nan: 0x7fff_ffff,
             signs_known: false,
             approximations: Some(self.approximations),
         };
+        crate::pointees::note(&mut program);
         rows::share(&mut program);
         program
     }
