@@ -10,20 +10,25 @@
 
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
-use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, UnaryOp, WarpOp};
+use crate::ir::{
+    Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
+};
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {
     let mut reaches = vec![false; at(program.rows)];
-    for access in &program.tables.accesses {
-        let offset = access.address.offset.into_iter().flat_map(|reg| match access.address.base {
-            _ if access.address.wide => vec![reg, reg.high()],
-            _ => vec![reg],
-        });
-        let checks = access.checks.iter().map(|check| check.index);
-        for reg in access.address.index.into_iter().chain(offset).chain(checks) {
+    let copied = program.tables.transfers.iter().flat_map(|transfer| match transfer {
+        Transfer::Copy { destination, source, .. } => vec![destination, source],
+        _ => Vec::new(),
+    });
+    for address in program.tables.accesses.iter().map(|access| &access.address).chain(copied) {
+        let high = address.offset.filter(|_| address.wide).map(Reg::high);
+        for reg in [address.index, address.offset, high].into_iter().flatten() {
             mark(&mut reaches, reg);
         }
+    }
+    for check in program.tables.accesses.iter().flat_map(|access| &access.checks) {
+        mark(&mut reaches, check.index);
     }
     for instr in &program.code {
         if let Instr::CheckIndex { index, .. } = instr {
@@ -122,6 +127,14 @@ pub fn has_storage_atomics(program: &Program) -> bool {
 /// Whether the program has any atomic.
 pub fn has_atomics(program: &Program) -> bool {
     program.tables.accesses.iter().any(is_atomic)
+}
+
+/// Whether some barrier may be one of a part of a subgroup, or of a part of a workgroup.
+pub fn has_partial_barriers(program: &Program) -> bool {
+    let is_whole = |mask: Reg| program.constants.contains(&(mask, u32::MAX));
+    let tables = &program.tables;
+    tables.rendezvous.iter().any(|entry| entry.count.is_some())
+        || tables.warps.iter().any(|warp| warp.op == WarpOp::Barrier && !warp.mask.is_some_and(is_whole))
 }
 
 const fn is_atomic(access: &Access) -> bool {
@@ -294,7 +307,8 @@ fn written_rows(instr: &Instr) -> u32 {
     }
 }
 
-/// The smallest element any access makes to the memory that `matches`, as a power of two of bytes; 2 where none does.
+/// The smallest element any access makes to the memory that `matches`, as a power of two of bytes, 2 at most: what an
+/// asynchronous copy moves comes in words.
 pub fn granule_shift(program: &Program, matches: impl Fn(&Access) -> bool) -> u32 {
     let smallest =
         program.tables.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();

@@ -58,6 +58,8 @@ pub struct Linked {
     pub subgroups: u32,
     /// Invocations per subgroup.
     pub lanes: u32,
+    /// Whether barriers of a part of a subgroup or workgroup order accesses.
+    pub partial_order: bool,
     /// Bytes of workgroup memory, dynamic part included.
     pub workgroup_bytes: u32,
     /// How to simulate.
@@ -188,6 +190,7 @@ pub fn link(
         invocations,
         subgroups: invocations.div_ceil(config.subgroup_size),
         lanes: config.subgroup_size,
+        partial_order: analysis::has_partial_barriers(&program),
         workgroup_bytes,
         config: Config { arithmetic: program.arithmetic.unwrap_or(config.arithmetic), ..*config },
         instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),
