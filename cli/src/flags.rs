@@ -154,6 +154,9 @@ pub struct SimulationFlags {
     /// Invocations per subgroup: a power of two from 4 to 128
     #[arg(long, value_name = "N", value_parser = values::subgroup_size)]
     pub subgroup_size: Option<u32>,
+    /// Take the invocations of a subgroup to advance in lock step: NOT SOUND, no device since sm_70 does
+    #[arg(long)]
+    pub warp_lockstep: bool,
     /// all, none, or names with commas; `-name` leaves one out (race, barrier, bounds, offset, uninitialised, alignment)
     #[arg(long, value_name = "NAMES", allow_hyphen_values = true, value_parser = values::detectors)]
     pub detectors: Option<Detectors>,

@@ -90,6 +90,7 @@ fn config(flags: &SimulationFlags) -> Config {
     let usual = Config::default();
     Config {
         subgroup_size: flags.subgroup_size.unwrap_or(usual.subgroup_size),
+        warp_lockstep: flags.warp_lockstep,
         arithmetic: flags.arithmetic.unwrap_or(usual.arithmetic),
         detectors: flags.detectors.unwrap_or(usual.detectors),
         budget: Budget {
@@ -172,7 +173,8 @@ impl Check {
     /// What a report says about how this was run.
     pub const fn settings(&self) -> Settings {
         let CheckOptions { slots, seed, config, .. } = self.options;
-        Settings { slots, seed, subgroup_size: config.subgroup_size, detectors: config.detectors }
+        let (subgroup_size, warp_lockstep) = (config.subgroup_size, config.warp_lockstep);
+        Settings { slots, seed, subgroup_size, warp_lockstep, detectors: config.detectors }
     }
 }
 

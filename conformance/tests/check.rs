@@ -41,6 +41,8 @@ const CASES: &[Expected] = &[
         Some(Assumption::LockstepWaves),
     ),
     ("tail.toml", "tail.wgsl", Verdict::Faulty, &["GP0004! data"], None),
+    ("tail_ptx.toml", "tail.ptx", Verdict::Faulty, &["GP0004! data"], None),
+    ("guarded_ptx.toml", "tail.ptx", Verdict::RaceFree, &[], Some(Assumption::AnyOrder)),
     ("uninitialised.toml", "uninitialised.wgsl", Verdict::Faulty, &["GP0006! rows"], None),
     ("pool.toml", "pool.wgsl", Verdict::Faulty, &["GP0005! pool"], None),
     ("texture.toml", "texture.wgsl", Verdict::Unsupported, &[], None),

@@ -268,6 +268,43 @@ fn kernels_are_read_by_the_end_of_their_name() {
 }
 
 #[test]
+fn a_list_of_parameters_binds_by_position() {
+    let folder = Folder::new();
+    folder.write("k.ptx", b".version 8.0");
+    let file = folder.read(
+        r#"
+        module = "k.ptx"
+        grid = [1]
+        workgroup = [32]
+        parameters = ["n", "x", { buffer = "x", range = [4, 8] }, { dtype = "f32", value = 1.5 },
+                      { fields = [{ dtype = "u8", value = 1 }, { dtype = "u16", value = 2 }] }]
+
+        [buffers.x]
+        dtype = "u32"
+        shape = [4]
+        init = "zeros"
+        range = [0, 12]
+
+        [scalars]
+        n = { dtype = "i32", value = -2 }
+        unlisted = { dtype = "i32", value = 9 }
+        "#,
+    );
+    let buffer = |start, end| Value::Buffer { buffer: BufferId(0), range: ByteRange::new(start, end) };
+    let scalar = |bytes: &[u8]| Value::Scalar(bytes.to_vec());
+    let values = [
+        scalar(&[0xfe, 0xff, 0xff, 0xff]),
+        buffer(0, 12),
+        buffer(4, 8),
+        scalar(&1.5_f32.to_le_bytes()),
+        scalar(&[1, 0, 2, 0]),
+    ];
+    let expected: Vec<Argument> =
+        (0..).zip(values).map(|(position, value)| Argument { target: Target::Parameter(position), value }).collect();
+    assert_eq!(file.launch.dispatches[0].arguments, expected);
+}
+
+#[test]
 fn a_kernel_given_by_the_caller_serves_dispatches_that_name_none() {
     let folder = Folder::new();
     folder.write("launch.toml", b"grid = [1]");
@@ -284,6 +321,7 @@ fn every_example_of_the_documentation_is_right() {
         folder.write(name, b"");
     }
     folder.write("kernel.ptx", b"");
+    folder.write("kernel.cu", b"");
     tensor_file(&folder, "inputs.safetensors");
     let examples: Vec<&str> = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(examples.len() >= 12, "{}", examples.len());

@@ -108,6 +108,41 @@ const REFUSED: &[(&str, &str)] = &[
         "module = \"k.wgsl\"\n[[dispatch]]\ngrid = [1]\nbind = { x = \"y\" }",
         "launch.toml:4:14: `bind` = \"y\": the launch has ",
     ),
+    // Parameters.
+    (
+        "module = \"k.wgsl\"\ngrid = [1]\nparameters = []",
+        "launch.toml:3:14: `parameters` cannot be given here: the variables of a WGSL module have names and bindings",
+    ),
+    (
+        "module = \"k.ptx\"\ngrid = [1]\nworkgroup = [1]\nbind = {}\nparameters = []",
+        "launch.toml:5:14: `parameters` cannot be given here: `bind` says already what is bound",
+    ),
+    (
+        "module = \"k.ptx\"\ngrid = [1]\nworkgroup = [1]\nparameters = [\"y\"]\n[scalars]\n\
+         n = { dtype = \"u32\", value = 1 }",
+        "launch.toml:4:15: `parameters` = \"y\": the launch has n",
+    ),
+    (
+        "module = \"k.ptx\"\ngrid = [1]\nworkgroup = [1]\nparameters = [\"x\"]\n[scalars]\n\
+         x = { dtype = \"u32\", value = 1 }\n[buffers.x]\ndtype = \"u8\"\nshape = [1]\ninit = \"zeros\"",
+        "launch.toml:4:15: `parameters` cannot be given here: `x` is a buffer and a scalar",
+    ),
+    (
+        "module = \"k.ptx\"\ngrid = [1]\nworkgroup = [1]\nparameters = [{ dtype = \"u32\" }]",
+        "launch.toml:4:15: `parameters` is missing: a parameter takes `buffer` and perhaps `range`, or `dtype`",
+    ),
+    (
+        "module = \"k.ptx\"\ngrid = [1]\nworkgroup = [1]\nparameters = [{ dtype = \"u8\", value = 256 }]",
+        "launch.toml:4:39: `value` = 256: a u8 element lies in 0..=255",
+    ),
+    (
+        "module = \"k.ptx\"\ngrid = [1]\nworkgroup = [1]\nparameters = [3]",
+        "invalid type: integer `3`, expected the name",
+    ),
+    (
+        "module = \"k.ptx\"\nparameters = []\n[[dispatch]]\ngrid = [1]",
+        "launch.toml:2:14: `parameters` cannot be given here: with `[[dispatch]]` tables it belongs into each of them",
+    ),
     ("module = \"k.wgsl\"\ngrid = [1]\nconstants = { K = 18446744073709551615 }", "launch.toml:3:19: "),
 ];
 
@@ -354,7 +389,7 @@ fn a_buffer_bound_nowhere_is_refused() {
                 shape = [1]\ninit = \"zeros\"\n[buffers.y]\ndtype = \"u8\"\nshape = [1]\ninit = \"zeros\"";
     assert_eq!(
         refusal(folder.path(), text),
-        "launch.toml:9:10: `y` cannot be given here: no `bind` names the buffer `y`"
+        "launch.toml:9:10: `y` cannot be given here: no `bind` and no `parameters` names the buffer `y`"
     );
 }
 

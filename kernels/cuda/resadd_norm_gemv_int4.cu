@@ -70,26 +70,6 @@ GP_FUNCTION float over_blocks(const Pass &pass, unsigned int local, float sum) {
     return sum;
 }
 
-template <typename Word>
-GP_FUNCTION void load(const Word *from, const Blocks &blocks, Word (&to)[IN_FLIGHT]) {
-#pragma unroll
-    for (int i = 0; i < IN_FLIGHT; i++) {
-        if (blocks.holds(i)) {
-            to[i] = from[blocks[i]];
-        }
-    }
-}
-
-// The scale of the 128 elements that each block lies in.
-GP_FUNCTION void load_scales(const unsigned short *from, const Blocks &blocks, unsigned short (&to)[IN_FLIGHT]) {
-#pragma unroll
-    for (int i = 0; i < IN_FLIGHT; i++) {
-        if (blocks.holds(i)) {
-            to[i] = from[blocks[i] / 16];
-        }
-    }
-}
-
 GP_FUNCTION void add_halves(uint4 hidden, uint4 residual, float (&added)[8]) {
     float r[8];
     gp_f16x8(hidden, added);
@@ -173,8 +153,13 @@ struct Squares {
 
     __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
         uint4 h[IN_FLIGHT], r[IN_FLIGHT];
-        load(hidden, blocks, h);
-        load(residual, blocks, r);
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (blocks.holds(i)) {
+                h[i] = hidden[blocks[i]];
+                r[i] = residual[blocks[i]];
+            }
+        }
 #pragma unroll
         for (int i = 0; i < IN_FLIGHT; i++) {
             if (!blocks.holds(i)) {
@@ -194,6 +179,7 @@ struct NormedProducts {
     uint4 *residual;
     const uint4 *__restrict__ norm_weight;
     const unsigned int *__restrict__ weight;
+    // One for 128 elements.
     const unsigned short *__restrict__ scale;
     uint4 *__restrict__ normed_out;
     float inverse;
@@ -203,11 +189,16 @@ struct NormedProducts {
         uint4 h[IN_FLIGHT], r[IN_FLIGHT], w[IN_FLIGHT];
         unsigned int quanta[IN_FLIGHT];
         unsigned short scales[IN_FLIGHT];
-        load(weight, blocks, quanta);
-        load(hidden, blocks, h);
-        load(residual, blocks, r);
-        load(norm_weight, blocks, w);
-        load_scales(scale, blocks, scales);
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (blocks.holds(i)) {
+                quanta[i] = weight[blocks[i]];
+                h[i] = hidden[blocks[i]];
+                r[i] = residual[blocks[i]];
+                w[i] = norm_weight[blocks[i]];
+                scales[i] = scale[blocks[i] / 16];
+            }
+        }
 #pragma unroll
         for (int i = 0; i < IN_FLIGHT; i++) {
             if (!blocks.holds(i)) {
@@ -254,8 +245,13 @@ struct AddedSquares {
 
     __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
         uint4 h[IN_FLIGHT], r[IN_FLIGHT];
-        load(hidden, blocks, h);
-        load(residual, blocks, r);
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (blocks.holds(i)) {
+                h[i] = hidden[blocks[i]];
+                r[i] = residual[blocks[i]];
+            }
+        }
 #pragma unroll
         for (int i = 0; i < IN_FLIGHT; i++) {
             if (!blocks.holds(i)) {
@@ -279,8 +275,13 @@ struct Normed {
 
     __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
         uint4 r[IN_FLIGHT], w[IN_FLIGHT];
-        load(residual, blocks, r);
-        load(norm_weight, blocks, w);
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (blocks.holds(i)) {
+                r[i] = residual[blocks[i]];
+                w[i] = norm_weight[blocks[i]];
+            }
+        }
 #pragma unroll
         for (int i = 0; i < IN_FLIGHT; i++) {
             if (!blocks.holds(i)) {
@@ -315,9 +316,14 @@ struct Products {
         uint4 n[IN_FLIGHT];
         unsigned int quanta[IN_FLIGHT];
         unsigned short scales[IN_FLIGHT];
-        load(weight, blocks, quanta);
-        load(normed_out, blocks, n);
-        load_scales(scale, blocks, scales);
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; i++) {
+            if (blocks.holds(i)) {
+                quanta[i] = weight[blocks[i]];
+                n[i] = normed_out[blocks[i]];
+                scales[i] = scale[blocks[i] / 16];
+            }
+        }
 #pragma unroll
         for (int i = 0; i < IN_FLIGHT; i++) {
             if (!blocks.holds(i)) {

@@ -153,6 +153,8 @@ pub struct Settings {
     pub seed: u64,
     /// Invocations per subgroup.
     pub subgroup_size: u32,
+    /// Whether the invocations of a subgroup were taken to advance in lock step, which is not sound.
+    pub warp_lockstep: bool,
     /// Which detectors watched.
     pub detectors: Detectors,
 }
@@ -175,7 +177,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { slots: 512, seed: 0, subgroup_size: 32, detectors: Detectors::ALL }
+        Self { slots: 512, seed: 0, subgroup_size: 32, warp_lockstep: false, detectors: Detectors::ALL }
     }
 }
 

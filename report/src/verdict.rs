@@ -50,6 +50,10 @@ pub fn verdict(report: &CheckReport) -> String {
     if warnings(report) > 0 {
         text += &format!("; {}", count(warnings(report), "warning"));
     }
+    if report.settings.warp_lockstep {
+        text +=
+            "; NOT SOUND: the invocations of a subgroup were taken to advance in lock step, which no device promises";
+    }
     let off = report.settings.detectors_off();
     if !off.is_empty() && report.verdict != Verdict::Unsupported {
         text += &format!("; switched off: {}", off.join(", "));

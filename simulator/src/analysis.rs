@@ -10,20 +10,25 @@
 
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
-use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, UnaryOp};
+use crate::ir::{
+    Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
+};
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {
     let mut reaches = vec![false; at(program.rows)];
-    for access in &program.tables.accesses {
-        let offset = access.address.offset.into_iter().flat_map(|reg| match access.address.base {
-            _ if access.address.wide => vec![reg, reg.high()],
-            _ => vec![reg],
-        });
-        let checks = access.checks.iter().map(|check| check.index);
-        for reg in access.address.index.into_iter().chain(offset).chain(checks) {
+    let copied = program.tables.transfers.iter().flat_map(|transfer| match transfer {
+        Transfer::Copy { destination, source, .. } => vec![destination, source],
+        _ => Vec::new(),
+    });
+    for address in program.tables.accesses.iter().map(|access| &access.address).chain(copied) {
+        let high = address.offset.filter(|_| address.wide).map(Reg::high);
+        for reg in [address.index, address.offset, high].into_iter().flatten() {
             mark(&mut reaches, reg);
         }
+    }
+    for check in program.tables.accesses.iter().flat_map(|access| &access.checks) {
+        mark(&mut reaches, check.index);
     }
     for instr in &program.code {
         if let Instr::CheckIndex { index, .. } = instr {
@@ -173,6 +178,14 @@ pub fn has_atomics(program: &Program) -> bool {
     program.tables.accesses.iter().any(is_atomic)
 }
 
+/// Whether some barrier may be one of a part of a subgroup, or of a part of a workgroup.
+pub fn has_partial_barriers(program: &Program) -> bool {
+    let is_whole = |mask: Reg| program.constants.contains(&(mask, u32::MAX));
+    let tables = &program.tables;
+    tables.rendezvous.iter().any(|entry| entry.count.is_some())
+        || tables.warps.iter().any(|warp| warp.op == WarpOp::Barrier && !warp.mask.is_some_and(is_whole))
+}
+
 const fn is_atomic(access: &Access) -> bool {
     matches!(access.kind, AccessKind::Atomic { .. })
 }
@@ -187,9 +200,11 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
     }
 }
 
-/// The first instruction whose jump or address can depend on what an atomic returned.
+/// The first instruction whose jump, address or meeting can depend on what an atomic returned, or on which invocations
+/// happened to execute together.
 pub fn atomic_dependence(program: &Program) -> Option<Pc> {
-    if !has_atomics(program) {
+    let active = program.tables.warps.iter().any(|entry| entry.op == WarpOp::ActiveMask);
+    if !has_atomics(program) && !active {
         return None;
     }
     let taint = Taint::of(program);
@@ -204,13 +219,13 @@ pub fn atomic_registers(program: &Program) -> Vec<bool> {
 
 struct Taint {
     rows: Vec<bool>,
-    /// One flag per binding, then workgroup, private, absolute.
+    /// One flag per binding, then workgroup, private.
     memory: Vec<bool>,
 }
 
 impl Taint {
     fn of(program: &Program) -> Self {
-        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 3] };
+        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 2] };
         let mut changed = true;
         while changed {
             changed = false;
@@ -229,13 +244,16 @@ impl Taint {
         changed
     }
 
-    fn place(&self, base: Base) -> usize {
-        let bindings = self.memory.len() - 3;
-        match base {
-            Base::Binding(id) => at(id.0).min(bindings),
-            Base::Workgroup => bindings,
-            Base::Private => bindings + 1,
-            Base::Absolute | Base::Generic => bindings + 2,
+    /// The memories an access may touch, by their flags.
+    fn places(&self, access: &Access) -> Vec<usize> {
+        let bindings = self.memory.len() - 2;
+        match (access.address.base, &access.reaches) {
+            (Base::Binding(id), _) => vec![at(id.0).min(bindings)],
+            (Base::Workgroup, _) => vec![bindings],
+            (Base::Private, _) => vec![bindings + 1],
+            (Base::Absolute | Base::Generic, None) => (0..self.memory.len()).collect(),
+            (Base::Absolute, Some(list)) => list.iter().map(|id| at(id.0)).collect(),
+            (Base::Generic, Some(list)) => list.iter().map(|id| at(id.0)).chain([bindings, bindings + 1]).collect(),
         }
     }
 
@@ -245,7 +263,13 @@ impl Taint {
         }
         if let Instr::Extended(_) | Instr::Warp(_) | Instr::Rendezvous(_) = instr {
             let (reads, writes) = rows_of(program, instr);
-            let any = reads.into_iter().any(|reg| self.is(reg));
+            // Who executes together is the scheduler's choice, like the order of atomics.
+            let chosen = matches!(instr, Instr::Warp(id) if program
+                .tables
+                .warps
+                .get(at(id.0))
+                .is_some_and(|entry| entry.op == WarpOp::ActiveMask));
+            let any = chosen || reads.into_iter().any(|reg| self.is(reg));
             return any && writes.into_iter().fold(false, |changed, reg| self.set(reg, 1) | changed);
         }
         let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
@@ -256,14 +280,14 @@ impl Taint {
     }
 
     fn access(&mut self, access: &Access) -> bool {
-        let place = self.place(access.address.base);
+        let places = self.places(access);
         let rows = access.count.saturating_mul(access.scalar.rows());
         match access.kind {
-            AccessKind::Load => self.memory[place] && self.set(access.value, rows),
+            AccessKind::Load => places.iter().any(|&place| self.memory[place]) && self.set(access.value, rows),
             AccessKind::Store => {
                 let tainted = (0..rows).any(|i| self.is(Reg(access.value.0 + i)));
-                let new = tainted && !self.memory[place];
-                self.memory[place] |= tainted;
+                let new = tainted && places.iter().any(|&place| !self.memory[place]);
+                places.iter().for_each(|&place| self.memory[place] |= tainted);
                 new
             }
             AccessKind::Atomic { .. } => {
@@ -280,6 +304,14 @@ impl Taint {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
+            Instr::Warp(id) => {
+                program.tables.warps.get(at(id.0)).and_then(|entry| entry.mask).is_some_and(|mask| self.is(mask))
+            }
+            Instr::Rendezvous(id) => program
+                .tables
+                .rendezvous
+                .get(at(id.0))
+                .is_some_and(|entry| self.is(entry.barrier) || entry.count.is_some_and(|count| self.is(count))),
             Instr::Access(id) => program.tables.accesses.get(at(id.0)).is_some_and(|access| {
                 let address = access.address.index.into_iter().chain(access.address.offset);
                 address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
@@ -324,7 +356,8 @@ fn written_rows(instr: &Instr) -> u32 {
     }
 }
 
-/// The smallest element any access makes to the memory that `matches`, as a power of two of bytes; 2 where none does.
+/// The smallest element any access makes to the memory that `matches`, as a power of two of bytes, 2 at most: what an
+/// asynchronous copy moves comes in words.
 pub fn granule_shift(program: &Program, matches: impl Fn(&Access) -> bool) -> u32 {
     let smallest =
         program.tables.accesses.iter().filter(|access| matches(access)).map(|access| access.scalar.bits() / 8).min();

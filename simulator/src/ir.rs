@@ -472,6 +472,8 @@ pub struct Access {
     pub checks: Vec<IndexCheck>,
     /// Required alignment of the address in bytes; 1 where any address will do.
     pub alignment: u32,
+    /// The bindings that an access by address can touch; `None` for any.
+    pub reaches: Option<Vec<BindingId>>,
 }
 
 /// Combining operations across a subgroup.
@@ -841,6 +843,8 @@ pub struct Program {
     pub strict_barriers: bool,
     /// How floats round and what happens to denormals where the language says it, instead of the launch.
     pub arithmetic: Option<Arithmetic>,
+    /// Invocations of a subgroup where the language fixes it (PTX), instead of the device.
+    pub subgroup_size: Option<u32>,
     /// The bits of every f32 NaN that an operation gives.
     pub nan: u32,
     /// Whether the types of loads and constants say if an integer is signed (PTX's do not).

@@ -19,6 +19,7 @@ mod link;
 mod machine;
 pub mod memory;
 pub mod outcome;
+mod pointees;
 mod prove;
 mod recorder;
 mod run;
@@ -26,6 +27,7 @@ pub mod schedule;
 pub mod scheduler;
 
 pub use finding::Finding;
+pub use frontend::ptx::support::{PtxFamily, PtxOpcode, ptx_support};
 pub use memory::Image;
 pub use outcome::{
     Approximation, Budget, Config, Detectors, Exhausted, Hazards, Outcome, SimulateError, Stats, Unsupported,
@@ -52,24 +54,4 @@ pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError>
 /// As [`prove()`]; and [`SimulateError::Schedule`] when a schedule to replay does not fit.
 pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
     run::run(launch, config, policy, hazards)
-}
-
-#[doc(hidden)]
-pub fn ptx_tree(text: &str) -> Result<Vec<(String, Vec<u64>, [u32; 3])>, String> {
-    let module = frontend::ptx::parse::parse(text).map_err(|e| e.message)?;
-    Ok(module
-        .functions
-        .iter()
-        .filter(|f| f.is_entry)
-        .map(|f| {
-            (
-                f.name.text.to_owned(),
-                f.parameters
-                    .iter()
-                    .map(|p| u64::from(p.ty.bits() / 8) * p.extents.iter().map(|e| e.unwrap_or(0)).product::<u64>())
-                    .collect(),
-                f.required_size.unwrap_or([128, 1, 1]),
-            )
-        })
-        .collect())
 }

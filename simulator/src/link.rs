@@ -6,10 +6,11 @@ use gridproof_launch::{Argument, Buffer, BufferId, ByteRange, Contents, DType, D
 
 use crate::analysis;
 use crate::cast::{at, narrow, wide};
-use crate::ir::{AccessKind, Base, Binding, Limit, Program, REGION_SHIFT, Space};
+use crate::ir::{Access, AccessKind, Base, Binding, Limit, Program, REGION_SHIFT, Space};
 use crate::machine::exact;
 use crate::memory::Image;
 use crate::outcome::{Config, SimulateError};
+use crate::prove::Variables;
 
 /// A binding of the program and the bytes it stands for.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct Linked {
     pub subgroups: u32,
     /// Invocations per subgroup.
     pub lanes: u32,
+    /// Whether barriers of a part of a subgroup or workgroup order accesses.
+    pub partial_order: bool,
     /// Bytes of workgroup memory, dynamic part included.
     pub workgroup_bytes: u32,
     /// How to simulate.
@@ -105,7 +108,8 @@ pub fn check_config(config: &Config) -> Result<(), SimulateError> {
     Ok(())
 }
 
-/// Links one dispatch. Scalar arguments become read-only images appended to `images`.
+/// Links one dispatch. Scalar arguments become read-only images appended to `images`, and so do the variables that the
+/// module defines: with the contents in `variables`, where an earlier dispatch left some.
 ///
 /// # Errors
 /// [`SimulateError::Interface`] when program and arguments do not fit together.
@@ -115,6 +119,7 @@ pub fn link(
     program: Program,
     config: &Config,
     images: &mut Vec<Image>,
+    variables: &Variables,
     deadline: Instant,
 ) -> Result<Linked, SimulateError> {
     let dispatch = &launch.dispatches[position];
@@ -124,7 +129,13 @@ pub fn link(
     let mut bindings = Vec::new();
     for binding in &program.bindings {
         let (buffer, range) = match &binding.own {
-            Some((length, contents)) => own_image(binding, *length, contents.clone(), images),
+            Some((length, contents)) => match variables.get(&(dispatch.module.0, binding.name.clone())) {
+                Some(image) if binding.writable => {
+                    images.push(image.clone());
+                    (images.len() - 1, ByteRange::new(0, *length))
+                }
+                _ => own_image(binding, *length, contents.clone(), images),
+            },
             None => {
                 let argument = argument_for(dispatch, binding)
                     .ok_or_else(|| refuse(format!("no argument for `{}`{}", binding.name, slot_text(binding))))?;
@@ -150,6 +161,13 @@ pub fn link(
     }
     mark_contested(&program, &mut bindings);
     let invocations = workgroup_invocations(&program).map_err(refuse)?;
+    if program.subgroup_size.is_some_and(|size| size != config.subgroup_size) {
+        return Err(SimulateError::Config {
+            name: "subgroup_size",
+            value: config.subgroup_size.to_string(),
+            limit: "PTX has warps of 32",
+        });
+    }
     let granule_shifts = (0..images.len()).map(|image| storage_granule(&program, &bindings, image)).collect();
     let address_registers = analysis::address_registers(&program);
     let followed = program.code.iter().map(|instr| exact::is_followed(instr, &address_registers)).collect();
@@ -176,6 +194,7 @@ pub fn link(
         invocations,
         subgroups: invocations.div_ceil(config.subgroup_size),
         lanes: config.subgroup_size,
+        partial_order: analysis::has_partial_barriers(&program),
         workgroup_bytes,
         config: Config { arithmetic: program.arithmetic.unwrap_or(config.arithmetic), ..*config },
         instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),
@@ -266,7 +285,9 @@ fn mark_contested(program: &Program, bindings: &mut [Bound]) {
             stores
                 && match access.address.base {
                     Base::Binding(binding) => at(binding.0) == id,
-                    Base::Absolute | Base::Generic => program.bindings[id].writable,
+                    Base::Absolute | Base::Generic => {
+                        program.bindings[id].writable && reaches(access, &program.bindings, id)
+                    }
                     Base::Workgroup | Base::Private => false,
                 }
         })
@@ -277,10 +298,19 @@ fn mark_contested(program: &Program, bindings: &mut [Bound]) {
     }
 }
 
+/// Whether an access by address can touch a binding, under whichever name.
+fn reaches(access: &Access, bindings: &[Binding], id: usize) -> bool {
+    let region =
+        |id: usize| bindings.get(id).and_then(|binding| binding.address).map(|address| address >> REGION_SHIFT);
+    access.reaches.as_ref().is_none_or(|list| list.iter().any(|known| region(at(known.0)) == region(id)))
+}
+
 fn storage_granule(program: &Program, bindings: &[Bound], image: usize) -> u32 {
     let shift = analysis::granule_shift(program, |access| match access.address.base {
         Base::Binding(id) => bindings.get(at(id.0)).is_some_and(|bound| bound.buffer == image),
-        Base::Absolute | Base::Generic => true,
+        Base::Absolute | Base::Generic => {
+            (0..bindings.len()).any(|id| bindings[id].buffer == image && reaches(access, &program.bindings, id))
+        }
         _ => false,
     });
     let aligned =

@@ -69,6 +69,9 @@ pub struct Config {
     pub detectors: Detectors,
     /// What it may cost.
     pub budget: Budget,
+    /// Takes the invocations of a subgroup to be ordered by running together, instruction by instruction. No language
+    /// promises that and no device since sm_70 does it: what is found race-free so may not be.
+    pub warp_lockstep: bool,
     /// Worker threads; 0 for one per core. Never changes a result.
     pub threads: usize,
     /// Distinct findings to keep; further ones are counted.
@@ -82,6 +85,7 @@ impl Default for Config {
             arithmetic: Arithmetic::FUSED,
             detectors: Detectors::ALL,
             budget: Budget::default(),
+            warp_lockstep: false,
             threads: 0,
             max_findings: 64,
         }

@@ -48,14 +48,25 @@ pub(crate) struct Session<'a> {
     pub images: Vec<Image>,
     pub outcome: Outcome,
     started: Instant,
+    /// Variables that modules define, as the last dispatch of the module left them.
+    variables: Variables,
+    /// Where the variables of the current dispatch's module are among the images.
+    placed: Vec<(Variable, usize)>,
 }
+
+/// A module by its position, and the name of a variable in it.
+pub(crate) type Variable = (usize, String);
+
+/// Contents of modules' variables between dispatches.
+pub(crate) type Variables = BTreeMap<Variable, Image>;
 
 impl<'a> Session<'a> {
     pub fn new(launch: &'a Launch, config: &'a Config) -> Result<Self, SimulateError> {
         launch.validate()?;
         check_config(config)?;
         let images: Vec<Image> = launch.buffers.iter().map(Image::new).collect();
-        Ok(Self { launch, config, images, outcome: Outcome::empty(), started: Instant::now() })
+        let (outcome, started) = (Outcome::empty(), Instant::now());
+        Ok(Self { launch, config, images, outcome, started, variables: BTreeMap::new(), placed: Vec::new() })
     }
 
     /// The program of one dispatch, bound to the images (scalar arguments are appended to them).
@@ -64,8 +75,18 @@ impl<'a> Session<'a> {
         let mut program = frontend::lower(self.launch, dispatch)?;
         self.adopt_files(&mut program);
         let deadline = self.started.checked_add(self.config.budget.time).unwrap_or_else(far_future);
+        for (variable, image) in std::mem::take(&mut self.placed) {
+            if let Some(image) = self.images.get(image) {
+                self.variables.insert(variable, image.clone());
+            }
+        }
         self.images.truncate(self.launch.buffers.len());
-        link(self.launch, position, program, self.config, &mut self.images, deadline)
+        let linked = link(self.launch, position, program, self.config, &mut self.images, &self.variables, deadline)?;
+        let bindings = linked.program.bindings.iter().zip(&linked.bindings);
+        let own = bindings.filter(|(binding, _)| binding.own.is_some() && binding.writable);
+        let module = dispatch.module.0;
+        self.placed = own.map(|(binding, bound)| ((module, binding.name.clone()), bound.buffer)).collect();
+        Ok(linked)
     }
 
     /// Moves a program's files to the outcome's list and points its spans there.
@@ -396,7 +417,9 @@ pub(crate) fn new_shadows(linked: &Linked) -> Vec<BufferShadow> {
     if !linked.config.detectors.race {
         return Vec::new();
     }
-    linked.granule_shifts.iter().map(|&shift| BufferShadow::new(shift)).collect()
+    // No shadow at all means that nobody looks: a launch without buffers can still race on workgroup memory.
+    let shifts = if linked.granule_shifts.is_empty() { &[2][..] } else { &linked.granule_shifts };
+    shifts.iter().map(|&shift| BufferShadow::new(shift)).collect()
 }
 
 fn last_writer(shadow: &BufferShadow, page: u64, byte: usize) -> Option<u32> {

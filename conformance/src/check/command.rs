@@ -31,6 +31,14 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
     add(options.schedules != usual.schedules, "--schedules", options.schedules.to_string());
     add(config.arithmetic != usual_config.arithmetic, "--arithmetic", config.arithmetic.to_string());
     add(config.subgroup_size != usual_config.subgroup_size, "--subgroup-size", config.subgroup_size.to_string());
+    if config.warp_lockstep {
+        words += " --warp-lockstep";
+    }
+    let mut add = |given: bool, flag: &str, value: String| {
+        if given {
+            words += &format!(" {flag} {value}");
+        }
+    };
     add(config.detectors != usual_config.detectors, "--detectors", detectors(config.detectors));
     if let Some(choice) = options.schedule {
         let word = match choice {

@@ -37,6 +37,7 @@ pub fn replay(replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, C
         config: Config {
             arithmetic: replay.arithmetic,
             subgroup_size: replay.settings.subgroup_size,
+            warp_lockstep: replay.settings.warp_lockstep,
             ..options.config
         },
         ..*options

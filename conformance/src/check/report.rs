@@ -68,6 +68,7 @@ impl Asked<'_> {
                 slots: options.slots,
                 seed: options.seed,
                 subgroup_size: config.subgroup_size,
+                warp_lockstep: config.warp_lockstep,
                 detectors: config.detectors,
             },
             verdict,

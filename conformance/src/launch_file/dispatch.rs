@@ -7,7 +7,10 @@ use gridproof_launch::{Argument, BufferId, ByteRange, Constant, DType, Dispatch,
 use toml::Spanned;
 
 use super::error::{LaunchFileError, Problem, Text};
-use super::format::{BindValue, BufferTable, DispatchTable, FieldTable, Named, OneOrMany, ScalarTable};
+use super::format::{
+    BindValue, BufferTable, DispatchTable, FieldTable, Named, OneOrMany, ParameterTable, ParameterValue, Parameters,
+    ScalarTable,
+};
 use super::layout::{naturals, pair, printed};
 use super::number::{Number, Packed};
 
@@ -44,16 +47,108 @@ impl DispatchReader<'_> {
         for constants in [self.shared.0, &table.constants] {
             dispatch.constants.extend(self.constants(constants)?);
         }
+        let mut scalars: BTreeMap<&Spanned<String>, &Spanned<ScalarTable>> = self.shared.1.iter().collect();
+        scalars.extend(&table.scalars);
+        if let Some(parameters) = &table.parameters {
+            self.refuse_parameters(table, parameters, module)?;
+            dispatch.arguments = self.listed(parameters.get_ref(), &scalars)?;
+            return Ok(dispatch);
+        }
         dispatch.arguments = match &table.bind {
             Some(bind) => self.bound(bind.get_ref())?,
             None => self.bound_by_name()?,
         };
-        let mut scalars: BTreeMap<&Spanned<String>, &Spanned<ScalarTable>> = self.shared.1.iter().collect();
-        scalars.extend(&table.scalars);
         for (name, scalar) in in_file_order(scalars) {
             dispatch.arguments.push(self.scalar(name, scalar)?);
         }
         Ok(dispatch)
+    }
+
+    /// A list of parameters replaces every other way to say where arguments go, and needs a kernel that has some.
+    fn refuse_parameters(
+        &self,
+        table: &DispatchTable,
+        parameters: &Spanned<Parameters>,
+        module: ModuleId,
+    ) -> Result<(), LaunchFileError> {
+        use gridproof_launch::Source::{Cuda, Ptx};
+        let source = &self.launch.modules[module.0].source;
+        let why = match (source, &table.bind) {
+            (Ptx(_) | Cuda(_), None) => return Ok(()),
+            (Ptx(_) | Cuda(_), Some(_)) => "`bind` says already what is bound".to_owned(),
+            _ => format!("the variables of a {} module have names and bindings, but no order", source.language()),
+        };
+        Err(self.text.error(parameters.span(), Problem::Conflict { key: "parameters".to_owned(), why }))
+    }
+
+    fn listed(
+        &self,
+        parameters: &Parameters,
+        scalars: &BTreeMap<&Spanned<String>, &Spanned<ScalarTable>>,
+    ) -> Result<Vec<Argument>, LaunchFileError> {
+        let argument = |(position, parameter): (u32, &Spanned<ParameterValue>)| {
+            let value = match parameter.get_ref() {
+                ParameterValue::Name(name) => self.named_parameter(name, parameter.span(), scalars)?,
+                ParameterValue::Table(table) => self.parameter(table, parameter.span())?,
+            };
+            Ok(Argument { target: Target::Parameter(position), value })
+        };
+        (0..).zip(parameters).map(argument).collect()
+    }
+
+    fn named_parameter(
+        &self,
+        name: &str,
+        place: Range<usize>,
+        scalars: &BTreeMap<&Spanned<String>, &Spanned<ScalarTable>>,
+    ) -> Result<Value, LaunchFileError> {
+        let scalar = scalars.iter().find(|(key, _)| key.get_ref() == name);
+        match (self.launch.buffer_named(name), scalar) {
+            (Some((buffer, _)), None) => {
+                let (_, table) = self.buffers[buffer.0];
+                Ok(Value::Buffer { buffer, range: self.range(buffer, table.get_ref().range.as_ref())? })
+            }
+            (None, Some((_, scalar))) => self.scalar_bytes(name, scalar).map(Value::Scalar),
+            (Some(_), Some(_)) => {
+                let why =
+                    format!("`{name}` is a buffer and a scalar: write {{ buffer = \"{name}\" }} or the scalar's value");
+                Err(self.text.error(place, Problem::Conflict { key: "parameters".to_owned(), why }))
+            }
+            (None, None) => {
+                let buffers = self.launch.buffers.iter().map(|buffer| buffer.name.as_str());
+                let names: Vec<&str> = buffers.chain(scalars.keys().map(|key| key.get_ref().as_str())).collect();
+                let limit = format!("the launch has {}", names.join(", "));
+                Err(self.text.value(place, "parameters", format_args!("\"{name}\""), limit))
+            }
+        }
+    }
+
+    fn parameter(&self, table: &ParameterTable, place: Range<usize>) -> Result<Value, LaunchFileError> {
+        let ParameterTable { buffer, range, dtype, value, fields } = table;
+        match (buffer, dtype, value, fields) {
+            (Some(name), None, None, None) => {
+                let buffer = self.buffer(name.get_ref(), name.span(), "parameters")?;
+                Ok(Value::Buffer { buffer, range: self.range(buffer, range.as_ref())? })
+            }
+            (None, Some(dtype), Some(value), None) if range.is_none() => {
+                self.field(dtype, value).map(|(_, bytes)| Value::Scalar(bytes))
+            }
+            (None, None, None, Some(fields)) if range.is_none() => self.block(fields.get_ref()).map(Value::Scalar),
+            _ => {
+                let why =
+                    "a parameter takes `buffer` and perhaps `range`, or `dtype` and `value`, or `fields`".to_owned();
+                Err(self.text.error(place, Problem::Missing { key: "parameters", why }))
+            }
+        }
+    }
+
+    fn buffer(&self, name: &str, place: Range<usize>, key: &str) -> Result<BufferId, LaunchFileError> {
+        let found = self.launch.buffer_named(name).map(|(id, _)| id);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.launch.buffers.iter().map(|buffer| buffer.name.as_str()).collect();
+            let limit = format!("the launch has {}", names.join(", "));
+            self.text.value(place, key, format_args!("\"{name}\""), limit)
+        })
     }
 
     fn size(&self, key: &str, list: &Spanned<Vec<Number>>, least: u32) -> Result<[u32; 3], LaunchFileError> {
@@ -168,11 +263,7 @@ impl DispatchReader<'_> {
                 BindValue::Name(buffer) => (buffer, value.span(), None),
                 BindValue::Table(table) => (table.buffer.get_ref(), table.buffer.span(), Some(table)),
             };
-            let (id, _) = self.launch.buffer_named(buffer).ok_or_else(|| {
-                let names: Vec<&str> = self.launch.buffers.iter().map(|buffer| buffer.name.as_str()).collect();
-                let limit = format!("the launch has {}", names.join(", "));
-                self.text.value(place, "bind", format_args!("\"{buffer}\""), limit)
-            })?;
+            let id = self.buffer(buffer, place, "bind")?;
             let (binding, parameter, range) = table.map_or((None, None, None), |table| {
                 (table.binding.as_ref(), table.parameter.as_ref(), table.range.as_ref())
             });
@@ -183,17 +274,22 @@ impl DispatchReader<'_> {
     }
 
     fn scalar(&self, name: &Spanned<String>, scalar: &Spanned<ScalarTable>) -> Result<Argument, LaunchFileError> {
-        let ScalarTable { dtype, value, fields, binding, parameter } = scalar.get_ref();
-        let bytes = match (dtype, value, fields) {
-            (Some(dtype), Some(value), None) => self.field(dtype, value)?.1,
-            (None, None, Some(fields)) => self.block(fields.get_ref())?,
-            _ => {
-                let why = format!("scalar `{}` takes `dtype` and `value`, or `fields`", name.get_ref());
-                return Err(self.text.error(scalar.span(), Problem::Missing { key: "value", why }));
-            }
-        };
+        let ScalarTable { binding, parameter, .. } = scalar.get_ref();
+        let bytes = self.scalar_bytes(name.get_ref(), scalar)?;
         let target = self.target(name.get_ref(), binding.as_ref(), parameter.as_ref())?;
         Ok(Argument { target, value: Value::Scalar(bytes) })
+    }
+
+    fn scalar_bytes(&self, name: &str, scalar: &Spanned<ScalarTable>) -> Result<Vec<u8>, LaunchFileError> {
+        let ScalarTable { dtype, value, fields, .. } = scalar.get_ref();
+        match (dtype, value, fields) {
+            (Some(dtype), Some(value), None) => self.field(dtype, value).map(|(_, bytes)| bytes),
+            (None, None, Some(fields)) => self.block(fields.get_ref()),
+            _ => {
+                let why = format!("scalar `{name}` takes `dtype` and `value`, or `fields`");
+                Err(self.text.error(scalar.span(), Problem::Missing { key: "value", why }))
+            }
+        }
     }
 
     fn block(&self, fields: &[Spanned<FieldTable>]) -> Result<Vec<u8>, LaunchFileError> {

@@ -30,6 +30,7 @@ pub(super) struct LaunchTable {
     pub workgroup: Option<Spanned<Vec<Number>>>,
     pub dynamic_workgroup_bytes: Option<Spanned<Number>>,
     pub bind: Option<Spanned<Named<BindValue>>>,
+    pub parameters: Option<Spanned<Parameters>>,
     #[serde(default)]
     pub constants: Named<Number>,
     #[serde(default)]
@@ -46,6 +47,7 @@ pub(super) struct DispatchTable {
     pub workgroup: Option<Spanned<Vec<Number>>>,
     pub dynamic_workgroup_bytes: Option<Spanned<Number>>,
     pub bind: Option<Spanned<Named<BindValue>>>,
+    pub parameters: Option<Spanned<Parameters>>,
     #[serde(default)]
     pub constants: Named<Number>,
     #[serde(default)]
@@ -145,6 +147,27 @@ pub(super) struct BindTable {
     pub range: Option<Spanned<Vec<Number>>>,
 }
 
+/// The list of a kernel's parameters, in order.
+pub(super) type Parameters = Vec<Spanned<ParameterValue>>;
+
+/// One parameter: the name of a buffer or a scalar, or a table.
+#[derive(Clone, Debug)]
+pub(super) enum ParameterValue {
+    Name(String),
+    Table(Box<ParameterTable>),
+}
+
+/// The table form of a parameter: a buffer with its range, or a scalar.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ParameterTable {
+    pub buffer: Option<Spanned<String>>,
+    pub range: Option<Spanned<Vec<Number>>>,
+    pub dtype: Option<Spanned<String>>,
+    pub value: Option<Spanned<OneOrMany>>,
+    pub fields: Option<Spanned<Vec<Spanned<FieldTable>>>>,
+}
+
 /// One scalar or uniform block.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,7 +180,7 @@ pub(super) struct ScalarTable {
 }
 
 /// One member of a uniform block.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FieldTable {
     pub dtype: Spanned<String>,
@@ -166,7 +189,7 @@ pub(super) struct FieldTable {
 }
 
 /// A number or a list of numbers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OneOrMany(pub Vec<Number>);
 
 struct WordOrTable<W, T> {
@@ -207,6 +230,16 @@ impl<'de> Deserialize<'de> for BindValue {
             expecting: "a buffer's name, or a table with buffer, binding, parameter, range",
             word: Self::Name,
             table: |table: BindTable| Self::Table(Box::new(table)),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ParameterValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordOrTable {
+            expecting: "the name of a buffer or a scalar, or a table with buffer and range, with dtype and value, or with fields",
+            word: Self::Name,
+            table: |table: ParameterTable| Self::Table(Box::new(table)),
         })
     }
 }

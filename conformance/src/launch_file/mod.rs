@@ -147,6 +147,7 @@ impl Builder<'_> {
             ("workgroup", whole.workgroup.as_ref().map(Spanned::span)),
             ("dynamic_workgroup_bytes", whole.dynamic_workgroup_bytes.as_ref().map(Spanned::span)),
             ("bind", whole.bind.as_ref().map(Spanned::span)),
+            ("parameters", whole.parameters.as_ref().map(Spanned::span)),
         ];
         match given.into_iter().find_map(|(key, span)| Some((key, span?))) {
             None => Ok(()),
@@ -226,7 +227,7 @@ impl Builder<'_> {
         match buffers.iter().enumerate().find(|(position, _)| !bound.contains(&BufferId(*position))) {
             None => Ok(()),
             Some((_, (name, _))) => {
-                let why = format!("no `bind` names the buffer `{}`", name.get_ref());
+                let why = format!("no `bind` and no `parameters` names the buffer `{}`", name.get_ref());
                 Err(self.text.error(name.span(), Problem::Conflict { key: name.get_ref().clone(), why }))
             }
         }
@@ -246,6 +247,7 @@ fn whole_launch(table: &LaunchTable) -> DispatchTable {
         workgroup: table.workgroup.clone(),
         dynamic_workgroup_bytes: table.dynamic_workgroup_bytes.clone(),
         bind: table.bind.clone(),
+        parameters: table.parameters.clone(),
         ..DispatchTable::default()
     }
 }

@@ -179,6 +179,10 @@ impl<'a> Node<'a> {
         self.value.as_object().ok_or_else(|| self.wrong_type("an object"))
     }
 
+    fn truth(&self) -> Result<bool, ReadError> {
+        self.value.as_bool().ok_or_else(|| self.wrong_type("true or false"))
+    }
+
     fn number(&self) -> Result<u64, ReadError> {
         self.value.as_u64().ok_or_else(|| self.wrong_type("a whole number of at most 64 bits"))
     }
@@ -231,6 +235,7 @@ impl<'a> Node<'a> {
             slots: slots.small_number()?,
             seed: self.key("seed")?.number()?,
             subgroup_size: self.key("subgroup_size")?.small_number()?,
+            warp_lockstep: self.key("warp_lockstep")?.truth()?,
             // Which detectors watch a replay is its caller's choice.
             detectors: Detectors::ALL,
         };

@@ -84,6 +84,7 @@ fn check_value(report: &CheckReport) -> Value {
     let rest = json!({
         "arithmetic": report.arithmetic.to_string(),
         "subgroup_size": report.settings.subgroup_size,
+        "warp_lockstep": report.settings.warp_lockstep,
         "slots": report.settings.slots,
         "seed": report.settings.seed,
         "detectors_off": report.settings.detectors_off(),

@@ -168,8 +168,6 @@ pub enum FloatOp {
     Min3,
     /// The largest of three.
     Max3,
-    /// The value of `b` with the sign of `a`.
-    CopySign,
     /// A function of one value, rounded to nearest.
     Function(UnaryOp),
     /// `1 / a` of an f64 from its high word, to its high word.

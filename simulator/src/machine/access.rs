@@ -4,6 +4,8 @@
 //! invocations it faults, whose loads then read zero and whose stores are dropped), scheduling point, missing
 //! values, race shadow, data. When the invocations read adjacent elements, the steps work on the whole range.
 
+use gridproof_launch::{Arithmetic, Denormals};
+
 use super::environment::{Environment, TraceEntry, Watch};
 use super::order::Knowledge;
 use super::registers::{CHUNK, Chunk, Lanes};
@@ -11,9 +13,10 @@ use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
 use crate::finding::{Action, BoundsLimit, Rule};
 use crate::ir::{
-    Access, AccessId, AccessKind, AtomicOp, Base, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
+    Access, AccessId, AccessKind, AtomicOp, Base, BindingId, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
     WORKGROUP_REGION,
 };
+use crate::link::Linked;
 use crate::memory::page_of;
 use crate::memory::shadow::{Class, Stamp, granules_of};
 use crate::recorder::{FaultDetail, RawSite};
@@ -96,17 +99,31 @@ impl Subgroup {
         let Some(place) = self.place(env, access) else {
             return self.access_by_address(env, access, lanes, size, granted);
         };
-        let (lanes, pattern) = self.without_faults(env, access, &place, lanes, size);
+        self.access_in_place(env, access, &place, lanes, size, granted)
+    }
+
+    /// An access of all executing invocations but those with failed checks to one memory.
+    #[inline(always)]
+    fn access_in_place(
+        &mut self,
+        env: &mut Environment<'_>,
+        access: &Access,
+        place: &Place,
+        lanes: u128,
+        size: u64,
+        granted: bool,
+    ) -> Done {
+        let (lanes, pattern) = self.without_faults(env, access, place, lanes, size);
         if let Some(watch) = env.watch
             && !granted
-            && self.is_scheduling_point(watch, access, &place, lanes, pattern, size)
+            && self.is_scheduling_point(watch, access, place, lanes, pattern, size)
         {
             return Done::Yielded;
         }
         if lanes != self.mask.bits {
             self.zero(access, self.mask.bits & !lanes);
         }
-        self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
+        self.perform(env, &Touch { access, place, lanes, pattern, size });
         self.follow_loaded(env, access);
         Done::Ran
     }
@@ -126,7 +143,7 @@ impl Subgroup {
             lanes &= !self.out_of_bounds(env, access, place, lanes, size);
             pattern = self.pattern(lanes, size);
         }
-        if access.alignment > 1 && place.space != Space::Private {
+        if access.alignment > 1 {
             self.check_alignment(env, access, place, lanes, pattern);
         }
         (lanes, pattern)
@@ -145,6 +162,17 @@ impl Subgroup {
         }
     }
 
+    /// What others must keep away from now, although the data comes later.
+    pub(super) fn announce(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        if touch.lanes == 0 {
+            return;
+        }
+        self.shadow(env, touch);
+        if env.trace.is_some() {
+            self.trace(env, touch.access, touch.place, touch.lanes, touch.size);
+        }
+    }
+
     /// An access whose address says by itself in which memory it lies: in one, most of the time.
     fn access_by_address(
         &mut self,
@@ -154,6 +182,13 @@ impl Subgroup {
         size: u64,
         granted: bool,
     ) -> Done {
+        if lanes == self.mask.bits
+            && let Some(region) = self.common_region()
+            && let Some((place, start)) = self.place_of_region(env, access, region)
+        {
+            self.addresses.iter_mut().for_each(|address| *address = address.wrapping_sub(start));
+            return self.access_in_place(env, access, &place, lanes, size, granted);
+        }
         let mut groups: Vec<(Place, u128, Pattern)> = Vec::with_capacity(1);
         let (mut left, mut done) = (lanes, 0);
         while left != 0 {
@@ -166,6 +201,10 @@ impl Subgroup {
                 self.unmapped(env, access, group);
                 continue;
             };
+            if place.space == Space::Uniform && action_of(access).is_write() {
+                self.read_only(env, access, &place, start, group);
+                continue;
+            }
             for lane in Lanes(group) {
                 self.addresses[at(lane)] = self.addresses[at(lane)].wrapping_sub(start);
             }
@@ -191,6 +230,19 @@ impl Subgroup {
         Done::Ran
     }
 
+    /// The region in which all executing invocations' addresses lie, if there is one.
+    #[inline(always)]
+    fn common_region(&self) -> Option<u64> {
+        let first = *self.addresses.get(at(self.mask.bits.trailing_zeros()))?;
+        let mut differ = 0;
+        for (addresses, keep) in self.addresses.chunks(CHUNK).zip(self.mask.words()) {
+            for (address, keep) in addresses.iter().zip(keep.0) {
+                differ |= if keep != 0 { address ^ first } else { 0 };
+            }
+        }
+        (differ >> REGION_SHIFT == 0).then_some(first >> REGION_SHIFT)
+    }
+
     /// The memory behind a region and the address of its first byte.
     fn place_of_region(&self, env: &Environment<'_>, access: &Access, region: u64) -> Option<(Place, u64)> {
         let own = |space, length| Place { space, buffer: 0, start: 0, length, contested: true };
@@ -204,8 +256,13 @@ impl Subgroup {
                 Some((own(Space::Private, length), region << REGION_SHIFT))
             }
             _ => {
-                let binding = *env.linked.regions.get(at64(region))?;
-                let bound = &env.linked.bindings[binding?];
+                let binding = (*env.linked.regions.get(at64(region))?)?;
+                let bound = &env.linked.bindings[binding];
+                let stray = |list: &Vec<BindingId>| !list.contains(&BindingId(crate::cast::narrow(binding)));
+                let read_only = bound.space == Space::Uniform && !matches!(access.kind, AccessKind::Load);
+                if read_only || access.reaches.as_ref().is_some_and(stray) {
+                    return None;
+                }
                 let place = Place {
                     space: bound.space,
                     buffer: bound.buffer,
@@ -309,7 +366,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
+    pub(super) fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
         let address = &access.address;
         let index = address.index.filter(|reg| !self.exact.is_clean(*reg)).map(|reg| (reg, address.index_signed));
         if address.wide
@@ -438,6 +495,9 @@ impl Subgroup {
 
     #[inline(never)]
     fn unmapped(&self, env: &mut Environment<'_>, access: &Access, lanes: u128) {
+        if !env.linked.config.detectors.bounds {
+            return;
+        }
         for lane in Lanes(lanes) {
             let address = self.addresses[at(lane)];
             let site = self.site(env, access, lane, Space::Storage, None, i128::from(address));
@@ -447,8 +507,21 @@ impl Subgroup {
         }
     }
 
+    #[inline(never)]
+    fn read_only(&self, env: &mut Environment<'_>, access: &Access, place: &Place, start: u64, lanes: u128) {
+        if !env.linked.config.detectors.bounds {
+            return;
+        }
+        for lane in Lanes(lanes) {
+            let inside = i128::from(self.addresses[at(lane)].wrapping_sub(start).cast_signed());
+            let site = self.site(env, access, lane, place.space, Some(place.buffer), i128::from(place.start) + inside);
+            let pc = self.pc();
+            env.recorder.fault(Rule::OutOfBounds, 4, || (site, FaultDetail::Bounds(BoundsLimit::ReadOnly)), pc);
+        }
+    }
+
     #[inline(always)]
-    fn pattern(&self, lanes: u128, size: u64) -> Pattern {
+    pub(super) fn pattern(&self, lanes: u128, size: u64) -> Pattern {
         let first = self.addresses[0];
         let is_prefix = lanes & 1 == 1 && lanes & lanes.wrapping_add(1) == 0;
         if !is_prefix {
@@ -625,6 +698,9 @@ impl Subgroup {
         if env.shadows.is_empty() {
             return;
         }
+        if env.linked.config.warp_lockstep {
+            self.tick_whole();
+        }
         match place.space {
             Space::Storage if place.contested => self.shadow_storage(env, touch),
             Space::Workgroup => self.shadow_workgroup(env, touch),
@@ -632,8 +708,10 @@ impl Subgroup {
         }
     }
 
-    const fn stamp<'a>(&self, order: &'a Knowledge, interval: u32, subgroup_shift: u32) -> Stamp<'a> {
-        Stamp { interval, epoch: self.epoch, order, first_invocation: self.first_invocation, subgroup_shift }
+    const fn stamp<'a>(&self, order: &'a Knowledge, interval: u32, linked: &Linked) -> Stamp<'a> {
+        let subgroup_shift = linked.lanes.trailing_zeros();
+        let first_invocation = self.first_invocation;
+        Stamp { interval, epoch: self.epoch, order, first_invocation, subgroup_shift, partial: linked.partial_order }
     }
 
     #[inline(always)]
@@ -642,7 +720,7 @@ impl Subgroup {
         let shift = env.linked.workgroup_granule_shift;
         let granules = (env.workgroup.memory.len() >> shift) + 1;
         let order = self.order.clone();
-        let stamp = self.stamp(&order, env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
+        let stamp = self.stamp(&order, env.workgroup.workgroup_interval, env.linked);
         let class = class_of(access);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(first, size, shift)
@@ -669,7 +747,7 @@ impl Subgroup {
         let shadow = &env.shadows[place.buffer];
         let (shift, granules) = (shadow.granule_shift, shadow.granules());
         let order = self.order.clone();
-        let stamp = self.stamp(&order, env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
+        let stamp = self.stamp(&order, env.workgroup.storage_interval, env.linked);
         let (class, workgroup) = (class_of(access), env.workgroup.index);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(place.start + first, size, shift)
@@ -869,7 +947,7 @@ impl Subgroup {
             let old = element_of(&self.scratch, access.scalar, 0);
             let operand = self.registers.value(access.value, rows, lane);
             let expected = access.compare.map_or(0, |reg| self.registers.value(reg, rows, lane));
-            let arithmetic = env.linked.config.arithmetic;
+            let arithmetic = self.atomic_arithmetic(env, access, place);
             let new = super::atomics::new_value(op, access.scalar, old, operand, expected, arithmetic);
             if let Some(new) = new {
                 self.scratch.clear();
@@ -883,6 +961,16 @@ impl Subgroup {
                 self.registers.set_word(reg, lane, u32::from(old == expected));
             }
         }
+    }
+
+    /// PTX adds floats in storage with denormals flushed, whatever the rest of the program does: PTX ISA, "atom".
+    fn atomic_arithmetic(&self, env: &Environment<'_>, access: &Access, place: &Place) -> Arithmetic {
+        let arithmetic = env.linked.config.arithmetic;
+        let flushes = env.linked.program.arithmetic.is_some() && place.space == Space::Storage;
+        if flushes && access.scalar == Scalar::F32 {
+            return Arithmetic { denormals: Denormals::Flush, ..arithmetic };
+        }
+        arithmetic
     }
 
     /// Sets what a faulting load would have read to zero.

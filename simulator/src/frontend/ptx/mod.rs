@@ -5,6 +5,7 @@
 pub mod ast;
 mod lower;
 pub mod parse;
+pub mod support;
 
 use gridproof_launch::{Dispatch, Module};
 

@@ -33,6 +33,7 @@ impl<'m> Lowering<'m> {
             address: memory.address(0),
             checks: memory.checks.clone(),
             alignment: scalar.bits() / 8,
+            reaches: None,
         })
     }
 

@@ -69,6 +69,7 @@ impl Memory {
             address: self.address(run.offset),
             checks: self.checks.clone(),
             alignment: part,
+            reaches: None,
         }
     }
 }

@@ -171,6 +171,7 @@ impl<'m> Lowering<'m> {
             private_variables: self.private_variables,
             strict_barriers: true,
             arithmetic: None,
+            subgroup_size: None,
             nan: 0x7fc0_0000,
             signs_known: true,
             approximations: None,

@@ -14,7 +14,10 @@ mod float;
 mod integer;
 mod rounded;
 
+pub(super) use self::convert::decode;
+pub(super) use self::float::nan;
 use crate::ir::ExtendedOp;
+pub(super) use crate::ir::Format;
 
 /// The results of an operation on up to four operands.
 #[inline]

@@ -125,7 +125,8 @@ fn linked(arithmetic: Arithmetic) -> Linked {
     let mut program = crate::frontend::lower(&launch, &launch.dispatches[0]).unwrap();
     program.rows = ROWS;
     let config = Config { arithmetic, subgroup_size: LANES, ..Config::default() };
-    link(&launch, 0, program, &config, &mut Vec::new(), std::time::Instant::now()).unwrap()
+    link(&launch, 0, program, &config, &mut Vec::new(), &std::collections::BTreeMap::new(), std::time::Instant::now())
+        .unwrap()
 }
 
 fn with_environment(arithmetic: Arithmetic, body: impl FnOnce(&Environment<'_>, &mut Subgroup)) {

@@ -196,6 +196,7 @@ impl<'t> Lowerer<'_, 't> {
                 address,
                 checks: Vec::new(),
                 alignment: scalar.bits() / 8 * shape.count,
+                reaches: None,
             }),
             Some(Strong { order, scope }) => {
                 for element in 0..shape.count {
@@ -391,6 +392,7 @@ impl<'t> Lowerer<'_, 't> {
             address,
             checks: Vec::new(),
             alignment: bytes,
+            reaches: None,
         }
     }
 
@@ -643,6 +645,7 @@ pub(super) fn plain(kind: AccessKind, scalar: Scalar, count: u32, value: Reg, ad
         address,
         checks: Vec::new(),
         alignment: scalar.bits() / 8 * count,
+        reaches: None,
     }
 }
 

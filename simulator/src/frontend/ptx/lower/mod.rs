@@ -9,6 +9,7 @@ mod body;
 mod emit;
 mod fragments;
 mod layout;
+mod matrix;
 mod memory;
 mod registers;
 mod scalar;
@@ -31,10 +32,14 @@ use self::emit::Emitter;
 use self::registers::{Register, Registers, rows_of};
 use self::words::Words;
 use super::ast::{Function, Instruction, Module, Name, Operand, Place, StateSpace, Type};
+use super::support::PtxFamily;
 use crate::frontend::finish::{self, rows};
 use crate::frontend::source::Source;
 use crate::ir::{BinaryOp, Binding, Instr, Program, Reg, Scalar, SpanId};
 use crate::outcome::SimulateError;
+
+/// What each file of the lowering takes.
+pub(super) const SUPPORT: &[&[PtxFamily]] = &[scalar::FAMILIES, matrix::FAMILIES];
 
 /// A step of the lowering: what it gives, or why the module is refused.
 pub(super) type Lowered<T> = Result<T, SimulateError>;
@@ -58,6 +63,8 @@ struct Lowerer<'m, 't> {
     registers: Registers<'t>,
     /// Variables by name, innermost scope last.
     symbols: Vec<HashMap<&'t str, Symbol>>,
+    /// Variables of functions that exist once, by where they are declared.
+    statics: HashMap<u32, Symbol>,
     /// Operations whose bits devices compute differently.
     approximations: Vec<(String, SpanId)>,
     /// What the launch must bind, and what the module defines itself.
@@ -96,6 +103,7 @@ pub(super) fn lower(
         emitter: Emitter::new(),
         registers: Registers::default(),
         symbols: Vec::new(),
+        statics: HashMap::new(),
         approximations: Vec::new(),
         bindings: Vec::new(),
         regions: 0,
@@ -181,10 +189,12 @@ impl<'t> Lowerer<'_, 't> {
             private_variables: self.private.variables,
             strict_barriers: false,
             arithmetic: Some(Arithmetic::FUSED),
+            subgroup_size: Some(32),
             nan: 0x7fff_ffff,
             signs_known: false,
             approximations: Some(self.approximations),
         };
+        crate::pointees::note(&mut program);
         rows::share(&mut program);
         program
     }

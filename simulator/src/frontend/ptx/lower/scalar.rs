@@ -14,8 +14,10 @@ mod halves;
 mod modifiers;
 mod moves;
 mod products;
+mod table;
 
 use self::modifiers::is_float;
+pub(super) use self::table::FAMILIES;
 use super::words::Words;
 use super::{Lowered, Lowerer, written};
 use crate::frontend::ptx::ast::{Instruction, Operand, Type};
@@ -25,6 +27,9 @@ use crate::outcome::SimulateError;
 impl<'t> Lowerer<'_, 't> {
     /// Lowers the instruction if it is one of these; whether it was. The guard is the caller's business.
     pub(super) fn scalar(&mut self, instruction: &Instruction<'t>) -> Lowered<bool> {
+        if !table::has(instruction.opcode.text) {
+            return Ok(false);
+        }
         let float = is_float(instruction);
         match instruction.opcode.text {
             "add" | "sub" | "mul" | "fma" | "mad" | "div" if float => self.float_arithmetic(instruction)?,

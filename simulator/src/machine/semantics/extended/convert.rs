@@ -88,7 +88,8 @@ const fn float_of(format: Format) -> Option<Float> {
     }
 }
 
-fn decode(format: Format, bits: u64) -> (bool, Number) {
+/// The sign and the value of bits.
+pub(in super::super) fn decode(format: Format, bits: u64) -> (bool, Number) {
     if let Some(ty) = float_of(format) {
         return (ty.is_negative(bits), ty.unpack(bits));
     }

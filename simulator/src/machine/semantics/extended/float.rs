@@ -1,10 +1,15 @@
 //! Floating-point arithmetic with the modifiers of the PTX ISA.
 
+use gridproof_launch::Arithmetic;
+
 use super::super::Class;
-use super::super::float::transcendental;
+use super::super::float::{self as plain, transcendental};
 use super::super::format::{Float, Number};
 use super::rounded;
-use crate::ir::{Clamp, Comparison, FloatClass, FloatOp, FloatOperation, Relation, Rounding, Scalar, Signs, UnaryOp};
+use crate::ir::{
+    BinaryOp, Clamp, Comparison, FloatClass, FloatOp, FloatOperation, Relation, Rounding, Scalar, Signs, TernaryOp,
+    UnaryOp,
+};
 
 /// The format of a floating-point type; that of f32 for anything else.
 pub(super) const fn format(ty: Scalar) -> Float {
@@ -15,7 +20,7 @@ pub(super) const fn format(ty: Scalar) -> Float {
 }
 
 /// The NaN that NVIDIA's devices give.
-pub(super) const fn nan(ty: Float) -> u64 {
+pub(in super::super) const fn nan(ty: Float) -> u64 {
     match ty {
         Float::F16 | Float::Bf16 => 0x7fff,
         Float::F32 => 0x7fff_ffff,
@@ -60,6 +65,9 @@ pub(super) fn clamp(ty: Float, clamp: Clamp, result: Option<u64>) -> u64 {
 /// `None` for NaN.
 fn compute(operation: FloatOperation, ty: Float, [a, b, c]: [u64; 3]) -> Option<u64> {
     let FloatOperation { op, rounding, .. } = operation;
+    if let Some(bits) = plainly(op, ty, [a, b, c]).filter(|_| rounding == Rounding::NearestEven) {
+        return Some(bits);
+    }
     match op {
         FloatOp::Pass => Some(a),
         FloatOp::Add => rounded::add(ty, a, b, rounding),
@@ -72,11 +80,22 @@ fn compute(operation: FloatOperation, ty: Float, [a, b, c]: [u64; 3]) -> Option<
         FloatOp::Integral => Some(integral(ty, a, rounding)),
         FloatOp::Min | FloatOp::Max => extreme(operation, ty, &[a, b]),
         FloatOp::Min3 | FloatOp::Max3 => extreme(operation, ty, &[a, b, c]),
-        FloatOp::CopySign => return Some(ty.magnitude(b) | a & ty.sign()),
         FloatOp::Function(function) => apply(function, ty, a),
         FloatOp::GrossReciprocal => gross(a, UnaryOp::Reciprocal),
         FloatOp::GrossInverseSqrt => gross(a, UnaryOp::InverseSqrt),
     }
+}
+
+/// What the host computes as well, rounded to nearest.
+fn plainly(op: FloatOp, ty: Float, [a, b, c]: [u64; 3]) -> Option<u64> {
+    let op = match op {
+        FloatOp::Add => BinaryOp::Add,
+        FloatOp::Sub => BinaryOp::Sub,
+        FloatOp::Mul => BinaryOp::Mul,
+        FloatOp::MultiplyAdd => return Some(plain::ternary(TernaryOp::MultiplyAdd, ty, a, b, c, Arithmetic::FUSED)),
+        _ => return None,
+    };
+    Some(plain::binary(op, ty, a, b, Arithmetic::FUSED))
 }
 
 /// Reciprocals of magnitudes above 2^126 are denormal, and `div.approx` multiplies by zeros in their place.

@@ -66,7 +66,7 @@ pub(super) fn divide(ty: Float, a: u64, b: u64, rounding: Rounding) -> Option<u6
             let (dividend, divisor) = (u128::from(x << shift) << 64, u128::from(y));
             let sticky = u128::from(!dividend.is_multiple_of(divisor));
             let exponent = i - shift.cast_signed() - 64 - j;
-            Some(pack(ty, Exact { negative, magnitude: dividend / divisor | sticky, exponent }, rounding))
+            Some(pack(ty, Exact { negative, magnitude: (dividend / divisor) | sticky, exponent }, rounding))
         }
     }
 }
@@ -87,7 +87,7 @@ pub(super) fn square_root(ty: Float, a: u64, rounding: Rounding) -> Option<u64> 
             let root = square.isqrt();
             let sticky = u128::from(root * root != square);
             let exponent = (exponent - shift.cast_signed()) / 2 - 1;
-            Some(pack(ty, Exact { negative: false, magnitude: root << 1 | sticky, exponent }, rounding))
+            Some(pack(ty, Exact { negative: false, magnitude: (root << 1) | sticky, exponent }, rounding))
         }
     }
 }
@@ -130,4 +130,54 @@ fn pack(ty: Float, value: Exact, rounding: Rounding) -> u64 {
     let excess = (128 - value.magnitude.leading_zeros()).saturating_sub(62);
     let magnitude = u64::try_from(jam(value.magnitude, excess)).unwrap_or(0);
     ty.pack(value.negative, magnitude, value.exponent + excess.cast_signed(), rounding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers with few and many bits, far from and close to each other.
+    fn numbers() -> Vec<u64> {
+        let mut state = 7_u64;
+        let mut next = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state ^ state >> 29
+        };
+        let mut numbers = vec![0, 1, 0x8000_0000_0000_0000, 0x7ff0_0000_0000_0000, 0x000f_ffff_ffff_ffff];
+        for _ in 0..40 {
+            let bits = next();
+            numbers.push(bits);
+            numbers.push(bits & 0xfff0_0000_0000_0000 | 1 << 32);
+            numbers.push(bits & 0x800f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000);
+            numbers.push(bits & 0x800f_ffff_0000_0000 | (0x3c0 + (bits & 63)) << 52);
+        }
+        numbers
+    }
+
+    fn same(result: Option<u64>, expected: f64) -> bool {
+        match result {
+            None => expected.is_nan(),
+            Some(bits) => bits == expected.to_bits(),
+        }
+    }
+
+    #[test]
+    fn to_nearest_is_what_the_host_computes() {
+        let numbers = numbers();
+        let (ty, nearest) = (Float::F64, Rounding::NearestEven);
+        for &a in &numbers {
+            let x = f64::from_bits(a);
+            assert!(same(square_root(ty, a, nearest), x.sqrt()), "{x}");
+            for &b in &numbers {
+                let y = f64::from_bits(b);
+                assert!(same(add(ty, a, b, nearest), x + y), "{x} + {y}");
+                assert!(same(multiply(ty, a, b, nearest), x * y), "{x} * {y}");
+                assert!(same(divide(ty, a, b, nearest), x / y), "{x} / {y}");
+                for &c in numbers.iter().step_by(5) {
+                    let z = f64::from_bits(c);
+                    assert!(same(fused(ty, [a, b, c], nearest), x.mul_add(y, z)), "{x} * {y} + {z}");
+                }
+            }
+        }
+    }
 }

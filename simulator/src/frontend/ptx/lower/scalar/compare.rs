@@ -197,7 +197,7 @@ impl<'t> Lowerer<'_, 't> {
             "geu" => Some((BinaryOp::Lt, true)),
             _ => None,
         };
-        if let Some((op, complement)) = simple.filter(|_| !form.packed && !(test.flush && form.is_half())) {
+        if let Some((op, complement)) = simple.filter(|_| !(form.packed || test.flush && form.is_half())) {
             let [a, b] = [a, b].map(|reg| if test.flush { self.unary(UnaryOp::Flush, ty, reg) } else { reg });
             let truth = self.truth(op, ty, a, b);
             return Truth::One(if complement { self.unary(UnaryOp::Not, Scalar::Bool, truth) } else { truth });
