@@ -64,6 +64,55 @@ fn step_back(reaches: &mut [bool], instr: &Instr) -> bool {
     changed
 }
 
+/// For each row, whether it only carries what was loaded to where it is stored: copying is not using. Compilers copy
+/// whole structures, padding and undefined fields included, so that a copy of bytes nobody wrote says nothing.
+pub fn relays(program: &Program) -> Vec<bool> {
+    if program.private_zeroed || program.private_bytes == 0 {
+        return vec![false; at(program.rows)];
+    }
+    let mut uses = vec![false; at(program.rows)];
+    program.constants.iter().for_each(|&(row, _)| {
+        mark(&mut uses, row);
+    });
+    let mut carries = vec![false; at(program.rows)];
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for instr in &program.code {
+            if let Instr::Copy { dst, src } = *instr {
+                if uses.get(at(dst.0)).copied().unwrap_or(true) {
+                    changed |= mark(&mut uses, src);
+                }
+                if carries.get(at(src.0)).copied().unwrap_or(false) {
+                    changed |= mark(&mut carries, dst);
+                }
+                continue;
+            }
+            let access = match instr {
+                Instr::Access(id) => program.tables.accesses.get(at(id.0)),
+                _ => None,
+            };
+            let carried = access.filter(|access| matches!(access.kind, AccessKind::Load | AccessKind::Store));
+            let address = access.map(|access| &access.address);
+            each_operand(&program.tables, instr, |first, count, role| {
+                let all = (first.0..first.0.saturating_add(count)).map(Reg);
+                let is_address = address.is_some_and(|address| {
+                    role == Role::Read && (address.index == Some(first) || address.offset == Some(first))
+                });
+                let is_value = carried.is_some_and(|access| access.value == first) && !is_address;
+                if is_value && role == Role::Write {
+                    all.clone().for_each(|row| changed |= mark(&mut carries, row));
+                }
+                // Adjacent rows share their fate, because they stay together.
+                if !is_value || all.clone().any(|row| uses.get(at(row.0)).copied().unwrap_or(true)) {
+                    all.for_each(|row| changed |= mark(&mut uses, row));
+                }
+            });
+        }
+    }
+    carries.into_iter().zip(uses).map(|(carries, uses)| carries && !uses).collect()
+}
+
 /// The operands whose exact value decides the exact value of the result.
 pub fn sources_that_keep_meaning(instr: &Instr) -> [Option<Reg>; 3] {
     match *instr {
