@@ -15,6 +15,8 @@ pub struct Arrivals {
     pub barrier: u32,
     /// Invocations expected; `None` for all.
     pub expected: Option<u32>,
+    /// Who came first: invocation and instruction.
+    pub first: (u32, u32),
     /// Invocations that arrived and went on.
     pub gone_on: u32,
     /// What they knew of each subgroup's clock.

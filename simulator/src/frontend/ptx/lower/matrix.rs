@@ -14,11 +14,11 @@ pub(super) const FAMILIES: &[PtxFamily] =
 const OPCODES: &[PtxOpcode] = &[opcode(
     "mma",
     &[
-        ".sync.aligned.m16n8k8|m16n8k16.row.col.f16|f32.f16.f16.f16|f32",
-        ".sync.aligned.m8n8k4.row|col.row|col.f16|f32.f16.f16.f16|f32",
+        ".sync.aligned.m16n8k8|m16n8k16.row.col.f16|f32.f16.f16.f16|f32 (C like D)",
+        ".sync.aligned.m8n8k4.row|col.row|col.f16|f32.f16.f16.f16|f32 (C like D, or f16)",
         ".sync.aligned.m16n8k8|m16n8k16.row.col.f32.bf16.bf16.f32",
         ".sync.aligned.m16n8k4|m16n8k8.row.col.f32.tf32.tf32.f32",
-        ".sync.aligned.m16n8k16|m16n8k32.row.col.f16|f32.e4m3|e5m2.e4m3|e5m2.f16|f32",
+        ".sync.aligned.m16n8k16|m16n8k32.row.col.f16|f32.e4m3|e5m2.e4m3|e5m2.f16|f32 (C like D)",
         ".sync.aligned.m8n8k4|m16n8k4|m16n8k8|m16n8k16.row.col{.rn}.f64.f64.f64.f64",
         ".sync.aligned.m8n8k16|m16n8k16|m16n8k32.row.col{.satfinite}.s32.s8|u8.s8|u8.s32",
         ".sync.aligned.m8n8k32|m16n8k32|m16n8k64.row.col{.satfinite}.s32.s4|u4.s4|u4.s32",
@@ -147,7 +147,8 @@ fn is_known(matrix: Matrix) -> bool {
     let Matrix { m, k, a, b, c, d, .. } = matrix;
     let tall = m == 16;
     let (shape, alike, results) = match a {
-        E::F16 => (tall && matches!(k, 8 | 16) || !tall && k == 4, a == b, is_float(c) && is_float(d)),
+        E::F16 if tall => (matches!(k, 8 | 16), a == b, c == d && is_float(d)),
+        E::F16 => (k == 4, a == b, c == E::F16 && is_float(d) || c == E::F32 && d == E::F32),
         E::Bf16 => (tall && matches!(k, 8 | 16), a == b, c == E::F32 && d == E::F32),
         E::Tf32 => (tall && matches!(k, 4 | 8), a == b, c == E::F32 && d == E::F32),
         E::E4m3 | E::E5m2 => (tall && matches!(k, 16 | 32), matches!(b, E::E4m3 | E::E5m2), c == d && is_float(d)),

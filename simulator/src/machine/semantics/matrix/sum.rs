@@ -1,13 +1,20 @@
-//! Sums of floating-point products as tensor cores of the Hopper generation form them, which no document of the vendor
-//! says; this follows "MMA-Sim" (arXiv 2511.10909).
+//! Sums of floating-point products as the tensor cores of the Hopper generation form them. No document of the vendor says
+//! how; this follows "MMA-Sim" (arXiv 2511.10909), and gives the bits of a device on all rows of `tests/ptx/mma.txt`.
 //!
-//! The exact products and C are aligned to the largest of their exponents, cut off below 25 fraction bits of it (towards
-//! zero), added exactly, and the sum is cut off to f32, or rounded to the nearest f16. The exponent of a product is the
-//! sum of the exponents of its factors, whatever its significand.
+//! * f16, bf16 and tf32: the exact products and C are aligned to the largest of their exponents, cut off below 25
+//!   fraction bits of it (towards zero), added exactly, and the sum is cut off to f32, or rounded to the nearest f16. The
+//!   exponent of a product is the sum of the exponents of its factors, whatever its significand; zeros have none.
+//! * e4m3 and e5m2: the factors become f16. Those whose k is 0 or 1 modulo 4 are multiplied and added as above, from 0 on;
+//!   then the others, from that sum on; then C is added, rounded to nearest.
+//! * `m8n8k4` on f16: a chain of f32 multiply-adds in the order of k, from C on for an f16 result; for an f32 result from 0 on,
+//!   and then C is added.
+
+use gridproof_launch::Arithmetic;
 
 use super::super::extended::{Format, decode, nan};
+use super::super::float;
 use super::super::format::{Float, Number};
-use crate::ir::{Element, Matrix, Rounding};
+use crate::ir::{BinaryOp, Element, Matrix, Rounding, TernaryOp};
 
 /// Fraction bits that a term keeps, below the largest exponent.
 const FRACTION: i32 = 25;
@@ -41,22 +48,55 @@ impl Special {
 
 /// One element of D.
 pub(super) fn floats(matrix: Matrix, pairs: &[(u64, u64)], c: u64) -> u64 {
-    let (step, last) = (step(matrix), accumulator(matrix.d));
-    let mut sum = (accumulator(matrix.c), c);
-    let chunks = pairs.len().div_ceil(step);
-    for (position, chunk) in (1..).zip(pairs.chunks(step)) {
-        let to = if position == chunks { last } else { Float::F32 };
-        sum = (to, add(matrix, chunk, sum, to));
+    let (from, to) = (accumulator(matrix.c), accumulator(matrix.d));
+    match matrix.a {
+        Element::E4m3 | Element::E5m2 => converted(matrix, pairs, c, to),
+        Element::F16 if matrix.m == 8 => chain(pairs, (from, c), to),
+        _ => add(matrix, pairs, (from, c), to),
     }
-    sum.1
 }
 
-/// Products that are added at once.
-const fn step(matrix: Matrix) -> usize {
-    match matrix.a {
-        Element::Tf32 => 8,
-        _ => 16,
+/// The sum of factors of 8 bits.
+fn converted(matrix: Matrix, pairs: &[(u64, u64)], c: u64, to: Float) -> u64 {
+    let halves = Matrix { a: Element::F16, b: Element::F16, ..matrix };
+    let sum = [0, 2].into_iter().fold(0, |sum, first| {
+        let part: Vec<(u64, u64)> = (0..)
+            .zip(pairs)
+            .filter(|(k, _)| k & 2 == first)
+            .map(|(_, &(a, b))| (half(matrix.a, a), half(matrix.b, b)))
+            .collect();
+        add(halves, &part, (to, sum), to)
+    });
+    plain(to, float::binary(BinaryOp::Add, to, sum, c, Arithmetic::FUSED))
+}
+
+/// A factor of 8 bits as an f16, which is exact.
+fn half(element: Element, bits: u64) -> u64 {
+    let ty = Float::F16;
+    match decode(format(element), bits) {
+        (_, Number::Nan) => nan(ty),
+        (negative, Number::Infinite) => ty.signed(negative, ty.infinity()),
+        (negative, Number::Finite { magnitude, exponent }) => {
+            ty.pack(negative, magnitude, exponent, Rounding::NearestEven)
+        }
     }
+}
+
+fn chain(pairs: &[(u64, u64)], (from, c): (Float, u64), to: Float) -> u64 {
+    let (f32, fused) = (Float::F32, Arithmetic::FUSED);
+    let wide = |ty: Float, bits: u64| f32.repack(ty, bits, Rounding::NearestEven);
+    let c = wide(from, c);
+    let (first, last) = if to == Float::F16 { (c, None) } else { (0, Some(c)) };
+    let sum = pairs.iter().fold(first, |sum, &(a, b)| {
+        float::ternary(TernaryOp::MultiplyAdd, f32, wide(Float::F16, a), wide(Float::F16, b), sum, fused)
+    });
+    let sum = last.map_or(sum, |c| float::binary(BinaryOp::Add, f32, sum, c, fused));
+    plain(to, to.repack(f32, sum, Rounding::NearestEven))
+}
+
+/// A result with the device's NaN.
+fn plain(ty: Float, bits: u64) -> u64 {
+    if ty.is_nan(bits) { nan(ty) } else { bits }
 }
 
 const fn accumulator(element: Element) -> Float {
@@ -80,8 +120,6 @@ fn operand(element: Element, bits: u64) -> (bool, Number, i32) {
     let fraction = match element {
         Element::F16 => 10,
         Element::Bf16 => 7,
-        Element::E4m3 => 3,
-        Element::E5m2 => 2,
         _ => 23,
     };
     (negative, number, fraction)
@@ -133,6 +171,11 @@ fn total(terms: &[Term], to: Float) -> u64 {
     let sum: i128 = terms.iter().map(|term| aligned(*term, unit)).sum();
     let magnitude = u64::try_from(sum.unsigned_abs()).unwrap_or(u64::MAX);
     let rounding = if to == Float::F16 { Rounding::NearestEven } else { Rounding::TowardsZero };
+    // What is too large becomes infinite although it is cut off.
+    let exponent = magnitude.checked_ilog2().map_or(0, |top| unit + top.cast_signed());
+    if exponent > 127 {
+        return to.signed(sum < 0, to.infinity());
+    }
     to.pack(sum < 0, magnitude, unit, rounding)
 }
 
