@@ -94,7 +94,7 @@ impl Subgroup {
         if linked.config.detectors.offset {
             self.check_offsets(env, access);
         }
-        self.compute_addresses(access);
+        self.compute_addresses(linked, access);
         let size = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
         let Some(place) = self.place(env, access) else {
             return self.access_by_address(env, access, lanes, size, granted);
@@ -372,7 +372,7 @@ impl Subgroup {
             self.wrapped_address(env, access, reg);
         }
         let narrow = address.offset.filter(|reg| !address.wide && !self.exact.is_clean(*reg));
-        let offset = narrow.map(|reg| (reg, false));
+        let offset = narrow.map(|reg| (reg, is_signed_offset(env.linked, access)));
         for check in &access.checks {
             if !self.exact.is_clean(check.index) && Some(check.index) != address.index {
                 self.wrapped(env, access, check.index, check.signed);
@@ -389,7 +389,7 @@ impl Subgroup {
             let word = self.registers.word(reg, lane);
             let computed = if signed { i64::from(word.cast_signed()) } else { i64::from(word) };
             let value = self.exact.value(reg, lane, word);
-            if value.may_be(computed) {
+            if value.may_be(computed) || (is_signed_offset(env.linked, access) && value.may_be(i64::from(word))) {
                 continue;
             }
             let (space, buffer, start, scale) = match access.address.base {
@@ -441,8 +441,9 @@ impl Subgroup {
 
     /// Fills `self.addresses` with byte offsets in the window (absolute addresses for [`Base::Absolute`]).
     #[inline(always)]
-    pub(super) fn compute_addresses(&mut self, access: &Access) {
+    pub(super) fn compute_addresses(&mut self, linked: &Linked, access: &Access) {
         let address = &access.address;
+        let signed = is_signed_offset(linked, access);
         let base = address.displacement.cast_unsigned();
         let scale = u64::from(address.scale);
         for i in 0..self.registers.per_row() {
@@ -457,6 +458,11 @@ impl Subgroup {
                 let Chunk(offset) = self.registers.row(reg)[i];
                 for lane in 0..CHUNK {
                     sum[lane] = sum[lane].wrapping_add(u64::from(offset[lane]));
+                }
+                if signed {
+                    for lane in 0..CHUNK {
+                        sum[lane] = sum[lane].wrapping_sub(u64::from(offset[lane] >> 31) << 32);
+                    }
                 }
                 if address.wide {
                     let Chunk(high) = self.registers.row(reg.high())[i];
@@ -1034,6 +1040,12 @@ impl Subgroup {
         }
         found.into_iter().for_each(|entry| trace.log(entry));
     }
+}
+
+/// Whether an offset of 32 bits with the top bit set lies before the memory, from where a displacement may come back: in
+/// PTX, where addresses in workgroup and private memory have 32 bits.
+fn is_signed_offset(linked: &Linked, access: &Access) -> bool {
+    !linked.program.signs_known && !access.address.wide && matches!(access.address.base, Base::Workgroup | Base::Private)
 }
 
 /// How many granules each invocation covers, as a power of two, when that is one and the start is on a granule.
