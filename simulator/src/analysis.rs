@@ -10,7 +10,9 @@
 
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
-use crate::ir::{Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, Transfer, UnaryOp, WarpOp};
+use crate::ir::{
+    Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
+};
 
 /// For each row, whether its value can become part of an address.
 pub fn address_registers(program: &Program) -> Vec<bool> {

@@ -516,8 +516,7 @@ impl Subgroup {
         }
         for lane in Lanes(lanes) {
             let inside = i128::from(self.addresses[at(lane)].wrapping_sub(start).cast_signed());
-            let site =
-                self.site(env, access, lane, place.space, Some(place.buffer), i128::from(place.start) + inside);
+            let site = self.site(env, access, lane, place.space, Some(place.buffer), i128::from(place.start) + inside);
             let pc = self.pc();
             env.recorder.fault(Rule::OutOfBounds, 4, || (site, FaultDetail::Bounds(BoundsLimit::ReadOnly)), pc);
         }
@@ -596,22 +595,30 @@ impl Subgroup {
         pattern: Pattern,
     ) {
         let mask = u64::from(access.alignment) - 1;
+        if has_aligned_start(access) {
+            return self.misaligned(env, access, place, lanes);
+        }
         let step = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
         let off = match pattern {
             Pattern::Adjacent { first, .. } => (place.start + first) | step,
             Pattern::Same { address } => place.start + address,
             Pattern::Scattered => Lanes(lanes).fold(0, |all, lane| all | (place.start + self.addresses[at(lane)])),
         };
-        if off & mask != 0 && env.linked.config.detectors.alignment {
+        if off & mask != 0 {
             self.misaligned(env, access, place, lanes);
         }
     }
 
     #[inline(never)]
     fn misaligned(&self, env: &mut Environment<'_>, access: &Access, place: &Place, lanes: u128) {
+        if !env.linked.config.detectors.alignment {
+            return;
+        }
         for lane in Lanes(lanes) {
             let offset = place.start + self.addresses[at(lane)];
-            if offset.is_multiple_of(u64::from(access.alignment)) {
+            let index = access.address.index.filter(|_| has_aligned_start(access));
+            let behind = index.map_or(0, |reg| u64::from(self.registers.word(reg, lane) * access.address.scale));
+            if offset.wrapping_sub(behind).is_multiple_of(u64::from(access.alignment)) {
                 continue;
             }
             let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
@@ -1024,6 +1031,7 @@ impl Subgroup {
                         offset,
                         bytes: low(bytes),
                         class: class_of(access),
+                        cross_class: cross_class(access, class_of(access)),
                         action: action_of(access),
                         workgroup: env.workgroup.index,
                         invocation: self.first_invocation + lane,
@@ -1045,7 +1053,14 @@ impl Subgroup {
 /// Whether an offset of 32 bits with the top bit set lies before the memory, from where a displacement may come back: in
 /// PTX, where addresses in workgroup and private memory have 32 bits.
 fn is_signed_offset(linked: &Linked, access: &Access) -> bool {
-    !linked.program.signs_known && !access.address.wide && matches!(access.address.base, Base::Workgroup | Base::Private)
+    !linked.program.signs_known
+        && !access.address.wide
+        && matches!(access.address.base, Base::Workgroup | Base::Private)
+}
+
+/// Whether the alignment is that of the place that `index` counts from: a step of it keeps less.
+const fn has_aligned_start(access: &Access) -> bool {
+    access.address.index.is_some() && !access.address.scale.is_multiple_of(access.alignment)
 }
 
 /// How many granules each invocation covers, as a power of two, when that is one and the start is on a granule.
