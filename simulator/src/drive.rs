@@ -274,7 +274,9 @@ fn pass(resident: &mut Resident, linked: &Linked, arrivals: Arrivals, waiting: &
     reduce(resident, linked, arrivals.barrier);
     let there: u32 = waiting.iter().map(|lanes| lanes.count_ones()).sum();
     let workgroup = &mut resident.workgroup;
-    if arrivals.gone_on == 0 && there == workgroup.live {
+    // Whoever has ended counts as come where all are expected, and not where a number is.
+    let everyone = if arrivals.expected.is_none() { workgroup.live } else { linked.invocations };
+    if arrivals.gone_on == 0 && there == everyone {
         *intervals += 1;
         workgroup.barriers += 1;
         workgroup.workgroup_interval = *intervals;

@@ -46,6 +46,8 @@ pub struct Linked {
     pub followed: Vec<bool>,
     /// Rows that can reach an address.
     pub address_registers: Vec<bool>,
+    /// Rows that only carry what was loaded to where it is stored; empty where there are none.
+    pub relays: Vec<bool>,
     /// For each access and check, the limit in elements.
     pub limits: Vec<Vec<u64>>,
     /// Granule of each image's shadow, as a power of two of bytes.
@@ -58,6 +60,8 @@ pub struct Linked {
     pub subgroups: u32,
     /// Invocations per subgroup.
     pub lanes: u32,
+    /// Whether barriers of a part of a subgroup or workgroup order accesses.
+    pub partial_order: bool,
     /// Bytes of workgroup memory, dynamic part included.
     pub workgroup_bytes: u32,
     /// How to simulate.
@@ -167,6 +171,7 @@ pub fn link(
     let granule_shifts = (0..images.len()).map(|image| storage_granule(&program, &bindings, image)).collect();
     let address_registers = analysis::address_registers(&program);
     let followed = program.code.iter().map(|instr| exact::is_followed(instr, &address_registers)).collect();
+    let relays = Some(analysis::relays(&program)).filter(|rows| rows.contains(&true)).unwrap_or_default();
     let workgroups = dispatch.workgroups().unwrap_or(u64::MAX).max(1);
     let workgroup_bytes = program.workgroup_bytes.saturating_add(dispatch.dynamic_workgroup_bytes);
     if workgroup_bytes > LARGEST_WORKGROUP_MEMORY {
@@ -181,6 +186,7 @@ pub fn link(
         regions: regions(&program),
         followed,
         address_registers,
+        relays,
         granule_shifts,
         workgroup_granule_shift: analysis::granule_shift(&program, |access| {
             matches!(access.address.base, Base::Workgroup | Base::Generic)
@@ -188,6 +194,7 @@ pub fn link(
         invocations,
         subgroups: invocations.div_ceil(config.subgroup_size),
         lanes: config.subgroup_size,
+        partial_order: analysis::has_partial_barriers(&program),
         workgroup_bytes,
         config: Config { arithmetic: program.arithmetic.unwrap_or(config.arithmetic), ..*config },
         instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),

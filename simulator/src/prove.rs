@@ -417,7 +417,9 @@ pub(crate) fn new_shadows(linked: &Linked) -> Vec<BufferShadow> {
     if !linked.config.detectors.race {
         return Vec::new();
     }
-    linked.granule_shifts.iter().map(|&shift| BufferShadow::new(shift)).collect()
+    // No shadow at all means that nobody looks: a launch without buffers can still race on workgroup memory.
+    let shifts = if linked.granule_shifts.is_empty() { &[2][..] } else { &linked.granule_shifts };
+    shifts.iter().map(|&shift| BufferShadow::new(shift)).collect()
 }
 
 fn last_writer(shadow: &BufferShadow, page: u64, byte: usize) -> Option<u32> {

@@ -16,6 +16,7 @@ use crate::ir::{
     Access, AccessId, AccessKind, AtomicOp, Base, BindingId, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
     WORKGROUP_REGION,
 };
+use crate::link::Linked;
 use crate::memory::page_of;
 use crate::memory::shadow::{Class, Stamp, granules_of};
 use crate::recorder::{FaultDetail, RawSite};
@@ -32,11 +33,11 @@ pub enum Done {
 /// Where the bytes of an access are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    space: Space,
+    pub(super) space: Space,
     /// Image, for storage and uniform memory.
-    buffer: usize,
+    pub(super) buffer: usize,
     /// First byte of the window in its buffer.
-    start: u64,
+    pub(super) start: u64,
     /// Bytes in the window.
     length: u64,
     contested: bool,
@@ -93,7 +94,7 @@ impl Subgroup {
         if linked.config.detectors.offset {
             self.check_offsets(env, access);
         }
-        self.compute_addresses(access);
+        self.compute_addresses(linked, access);
         let size = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
         let Some(place) = self.place(env, access) else {
             return self.access_by_address(env, access, lanes, size, granted);
@@ -142,7 +143,7 @@ impl Subgroup {
             lanes &= !self.out_of_bounds(env, access, place, lanes, size);
             pattern = self.pattern(lanes, size);
         }
-        if access.alignment > 1 && place.space != Space::Private {
+        if access.alignment > 1 {
             self.check_alignment(env, access, place, lanes, pattern);
         }
         (lanes, pattern)
@@ -151,9 +152,24 @@ impl Subgroup {
     #[inline(always)]
     pub(super) fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         if touch.lanes != 0 {
+            self.relays.overwrite(touch);
             self.check_initialised(env, touch);
             self.shadow(env, touch);
             self.transfer(env, touch);
+            if self.relays.pending() {
+                self.store_relayed(env, touch);
+            }
+        }
+    }
+
+    /// What others must keep away from now, although the data comes later.
+    pub(super) fn announce(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+        if touch.lanes == 0 {
+            return;
+        }
+        self.shadow(env, touch);
+        if env.trace.is_some() {
+            self.trace(env, touch.access, touch.place, touch.lanes, touch.size);
         }
     }
 
@@ -185,6 +201,10 @@ impl Subgroup {
                 self.unmapped(env, access, group);
                 continue;
             };
+            if place.space == Space::Uniform && action_of(access).is_write() {
+                self.read_only(env, access, &place, start, group);
+                continue;
+            }
             for lane in Lanes(group) {
                 self.addresses[at(lane)] = self.addresses[at(lane)].wrapping_sub(start);
             }
@@ -323,7 +343,7 @@ impl Subgroup {
         env.recorder.fault(Rule::OutOfBounds, 0, || (site, detail), pc);
     }
 
-    fn site(
+    pub(super) fn site(
         &self,
         env: &Environment<'_>,
         access: &Access,
@@ -346,7 +366,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
+    pub(super) fn check_offsets(&self, env: &mut Environment<'_>, access: &Access) {
         let address = &access.address;
         let index = address.index.filter(|reg| !self.exact.is_clean(*reg)).map(|reg| (reg, address.index_signed));
         if address.wide
@@ -356,7 +376,7 @@ impl Subgroup {
             self.wrapped_address(env, access, reg);
         }
         let narrow = address.offset.filter(|reg| !address.wide && !self.exact.is_clean(*reg));
-        let offset = narrow.map(|reg| (reg, false));
+        let offset = narrow.map(|reg| (reg, is_signed_offset(env.linked, access)));
         for check in &access.checks {
             if !self.exact.is_clean(check.index) && Some(check.index) != address.index {
                 self.wrapped(env, access, check.index, check.signed);
@@ -373,7 +393,7 @@ impl Subgroup {
             let word = self.registers.word(reg, lane);
             let computed = if signed { i64::from(word.cast_signed()) } else { i64::from(word) };
             let value = self.exact.value(reg, lane, word);
-            if value.may_be(computed) {
+            if value.may_be(computed) || (is_signed_offset(env.linked, access) && value.may_be(i64::from(word))) {
                 continue;
             }
             let (space, buffer, start, scale) = match access.address.base {
@@ -425,8 +445,9 @@ impl Subgroup {
 
     /// Fills `self.addresses` with byte offsets in the window (absolute addresses for [`Base::Absolute`]).
     #[inline(always)]
-    pub(super) fn compute_addresses(&mut self, access: &Access) {
+    pub(super) fn compute_addresses(&mut self, linked: &Linked, access: &Access) {
         let address = &access.address;
+        let signed = is_signed_offset(linked, access);
         let base = address.displacement.cast_unsigned();
         let scale = u64::from(address.scale);
         for i in 0..self.registers.per_row() {
@@ -441,6 +462,11 @@ impl Subgroup {
                 let Chunk(offset) = self.registers.row(reg)[i];
                 for lane in 0..CHUNK {
                     sum[lane] = sum[lane].wrapping_add(u64::from(offset[lane]));
+                }
+                if signed {
+                    for lane in 0..CHUNK {
+                        sum[lane] = sum[lane].wrapping_sub(u64::from(offset[lane] >> 31) << 32);
+                    }
                 }
                 if address.wide {
                     let Chunk(high) = self.registers.row(reg.high())[i];
@@ -475,6 +501,9 @@ impl Subgroup {
 
     #[inline(never)]
     fn unmapped(&self, env: &mut Environment<'_>, access: &Access, lanes: u128) {
+        if !env.linked.config.detectors.bounds {
+            return;
+        }
         for lane in Lanes(lanes) {
             let address = self.addresses[at(lane)];
             let site = self.site(env, access, lane, Space::Storage, None, i128::from(address));
@@ -484,8 +513,21 @@ impl Subgroup {
         }
     }
 
+    #[inline(never)]
+    fn read_only(&self, env: &mut Environment<'_>, access: &Access, place: &Place, start: u64, lanes: u128) {
+        if !env.linked.config.detectors.bounds {
+            return;
+        }
+        for lane in Lanes(lanes) {
+            let inside = i128::from(self.addresses[at(lane)].wrapping_sub(start).cast_signed());
+            let site = self.site(env, access, lane, place.space, Some(place.buffer), i128::from(place.start) + inside);
+            let pc = self.pc();
+            env.recorder.fault(Rule::OutOfBounds, 4, || (site, FaultDetail::Bounds(BoundsLimit::ReadOnly)), pc);
+        }
+    }
+
     #[inline(always)]
-    fn pattern(&self, lanes: u128, size: u64) -> Pattern {
+    pub(super) fn pattern(&self, lanes: u128, size: u64) -> Pattern {
         let first = self.addresses[0];
         let is_prefix = lanes & 1 == 1 && lanes & lanes.wrapping_add(1) == 0;
         if !is_prefix {
@@ -557,22 +599,30 @@ impl Subgroup {
         pattern: Pattern,
     ) {
         let mask = u64::from(access.alignment) - 1;
+        if has_aligned_start(access) {
+            return self.misaligned(env, access, place, lanes);
+        }
         let step = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
         let off = match pattern {
             Pattern::Adjacent { first, .. } => (place.start + first) | step,
             Pattern::Same { address } => place.start + address,
             Pattern::Scattered => Lanes(lanes).fold(0, |all, lane| all | (place.start + self.addresses[at(lane)])),
         };
-        if off & mask != 0 && env.linked.config.detectors.alignment {
+        if off & mask != 0 {
             self.misaligned(env, access, place, lanes);
         }
     }
 
     #[inline(never)]
     fn misaligned(&self, env: &mut Environment<'_>, access: &Access, place: &Place, lanes: u128) {
+        if !env.linked.config.detectors.alignment {
+            return;
+        }
         for lane in Lanes(lanes) {
             let offset = place.start + self.addresses[at(lane)];
-            if offset.is_multiple_of(u64::from(access.alignment)) {
+            let index = access.address.index.filter(|_| has_aligned_start(access));
+            let behind = index.map_or(0, |reg| u64::from(self.registers.word(reg, lane) * access.address.scale));
+            if offset.wrapping_sub(behind).is_multiple_of(u64::from(access.alignment)) {
                 continue;
             }
             let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
@@ -613,7 +663,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn check_initialised(&self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+    fn check_initialised(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, .. } = *touch;
         let reads = !matches!(access.kind, AccessKind::Store | AccessKind::Atomic { op: AtomicOp::Store, .. });
         let unsure = match place.space {
@@ -627,7 +677,7 @@ impl Subgroup {
     }
 
     #[inline(never)]
-    fn find_uninitialised(&self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+    fn find_uninitialised(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, lanes, pattern, size } = *touch;
         if let (Pattern::Adjacent { first, count }, Space::Storage) = (pattern, place.space)
             && env.storage.is_initialised(place.buffer, place.start + first, at64(size * u64::from(count)))
@@ -647,7 +697,7 @@ impl Subgroup {
                     .as_ref()
                     .is_none_or(|known| range.into_iter().all(|byte| known[byte] >> lane & 1 == 1)),
             };
-            if !known {
+            if !known && !self.relay(touch, lane) {
                 let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
                 let site = self.site(env, access, lane, place.space, buffer, i128::from(offset));
                 let pc = self.pc();
@@ -672,8 +722,10 @@ impl Subgroup {
         }
     }
 
-    const fn stamp<'a>(&self, order: &'a Knowledge, interval: u32, subgroup_shift: u32) -> Stamp<'a> {
-        Stamp { interval, epoch: self.epoch, order, first_invocation: self.first_invocation, subgroup_shift }
+    const fn stamp<'a>(&self, order: &'a Knowledge, interval: u32, linked: &Linked) -> Stamp<'a> {
+        let subgroup_shift = linked.lanes.trailing_zeros();
+        let first_invocation = self.first_invocation;
+        Stamp { interval, epoch: self.epoch, order, first_invocation, subgroup_shift, partial: linked.partial_order }
     }
 
     #[inline(always)]
@@ -682,7 +734,7 @@ impl Subgroup {
         let shift = env.linked.workgroup_granule_shift;
         let granules = (env.workgroup.memory.len() >> shift) + 1;
         let order = self.order.clone();
-        let stamp = self.stamp(&order, env.workgroup.workgroup_interval, env.linked.lanes.trailing_zeros());
+        let stamp = self.stamp(&order, env.workgroup.workgroup_interval, env.linked);
         let class = class_of(access);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(first, size, shift)
@@ -709,7 +761,7 @@ impl Subgroup {
         let shadow = &env.shadows[place.buffer];
         let (shift, granules) = (shadow.granule_shift, shadow.granules());
         let order = self.order.clone();
-        let stamp = self.stamp(&order, env.workgroup.storage_interval, env.linked.lanes.trailing_zeros());
+        let stamp = self.stamp(&order, env.workgroup.storage_interval, env.linked);
         let (class, workgroup) = (class_of(access), env.workgroup.index);
         if let Pattern::Adjacent { first, count } = pattern
             && let Some(per_shift) = granules_per_lane(place.start + first, size, shift)
@@ -983,6 +1035,7 @@ impl Subgroup {
                         offset,
                         bytes: low(bytes),
                         class: class_of(access),
+                        cross_class: cross_class(access, class_of(access)),
                         action: action_of(access),
                         workgroup: env.workgroup.index,
                         invocation: self.first_invocation + lane,
@@ -999,6 +1052,19 @@ impl Subgroup {
         }
         found.into_iter().for_each(|entry| trace.log(entry));
     }
+}
+
+/// Whether an offset of 32 bits with the top bit set lies before the memory, from where a displacement may come back: in
+/// PTX, where addresses in workgroup and private memory have 32 bits.
+fn is_signed_offset(linked: &Linked, access: &Access) -> bool {
+    !linked.program.signs_known
+        && !access.address.wide
+        && matches!(access.address.base, Base::Workgroup | Base::Private)
+}
+
+/// Whether the alignment is that of the place that `index` counts from: a step of it keeps less.
+const fn has_aligned_start(access: &Access) -> bool {
+    access.address.index.is_some() && !access.address.scale.is_multiple_of(access.alignment)
 }
 
 /// How many granules each invocation covers, as a power of two, when that is one and the start is on a granule.

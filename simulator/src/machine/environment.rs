@@ -15,6 +15,8 @@ pub struct Arrivals {
     pub barrier: u32,
     /// Invocations expected; `None` for all.
     pub expected: Option<u32>,
+    /// Who came first: invocation and instruction.
+    pub first: (u32, u32),
     /// Invocations that arrived and went on.
     pub gone_on: u32,
     /// What they knew of each subgroup's clock.
@@ -112,6 +114,8 @@ pub struct TraceEntry {
     pub bytes: u32,
     /// How it takes part in conflicts.
     pub class: Class,
+    /// The same for other workgroups.
+    pub cross_class: Class,
     /// What it did.
     pub action: Action,
     /// Linear workgroup.

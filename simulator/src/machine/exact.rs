@@ -262,7 +262,7 @@ impl Exact {
                 let word = registers.word(src, lane);
                 let read = read_as(word, from.is_signed());
                 let value = self.value(src, lane, word);
-                let exact = if value.may_be(read) { read } else { value.exact() };
+                let exact = if value.may_be(read) || self.is_open(src) { read } else { value.exact() };
                 here(exact.wrapping_sub(read), value.origin)
             }
             Instr::Convert { src, .. } => self.difference(src, lane),
@@ -270,7 +270,8 @@ impl Exact {
                 let read = |reg: Reg| {
                     let word = registers.word(reg, lane);
                     let (value, read) = (self.value(reg, lane, word), read_as(word, ty.is_signed()));
-                    (if value.may_be(read) { read } else { value.exact() }, read, value.origin)
+                    let as_read = value.may_be(read) || self.is_open(reg);
+                    (if as_read { read } else { value.exact() }, read, value.origin)
                 };
                 let ((x, p, first), (y, q, second)) = (read(a), read(b));
                 here(x.wrapping_mul(y).wrapping_sub(p.wrapping_mul(q)), first.min(second))

@@ -6,7 +6,7 @@ use super::subgroup::{Parked, ParkedAt, Subgroup};
 use crate::cast::at;
 use crate::finding::{Action, BoundsLimit, Rule};
 use crate::ir::{RendezvousId, RendezvousKind};
-use crate::recorder::FaultDetail;
+use crate::recorder::{FaultDetail, RawSite};
 
 /// Barriers of a workgroup.
 pub const BARRIERS: u32 = 16;
@@ -47,11 +47,13 @@ impl Subgroup {
         let subgroups = env.linked.subgroups;
         let pc = self.pc();
         let position = env.workgroup.arrivals.iter().position(|arrivals| arrivals.barrier == barrier);
+        let first = (self.first_invocation + group.trailing_zeros(), pc);
         let position = position.unwrap_or_else(|| {
             let shared = vec![0; at(subgroups)];
-            env.workgroup.arrivals.push(Arrivals { barrier, expected, gone_on: 0, shared });
+            env.workgroup.arrivals.push(Arrivals { barrier, expected, first, gone_on: 0, shared });
             env.workgroup.arrivals.len() - 1
         });
+        self.compare_counts(env, position, expected, group);
         let arrivals = &mut env.workgroup.arrivals[position];
         if kind == RendezvousKind::Arrive {
             // Everything before the arrival comes before what the waiting ones do next.
@@ -71,7 +73,25 @@ impl Subgroup {
         }
     }
 
+    /// Everyone at a barrier must expect as many.
+    fn compare_counts(&self, env: &mut Environment<'_>, position: usize, expected: Option<u32>, group: u128) {
+        let everyone = env.linked.subgroups * self.lanes();
+        let Some(arrivals) = env.workgroup.arrivals.get(position) else { return };
+        let (theirs, mine) = (arrivals.expected.unwrap_or(everyone), expected.unwrap_or(everyone));
+        if theirs == mine || !env.linked.config.detectors.barrier {
+            return;
+        }
+        let (invocation, pc) = arrivals.first;
+        let site = self.standing(env, group.trailing_zeros(), Action::Barrier);
+        let other = RawSite { invocation, pc, ..site.clone() };
+        let detail = FaultDetail::Divergence { waiting: mine, elsewhere: theirs, other: Box::new(other) };
+        env.recorder.fault(Rule::BarrierDivergence, 3, || (site, detail), self.pc());
+    }
+
     fn no_such_barrier(&self, env: &mut Environment<'_>, lane: u32, barrier: u32) {
+        if !env.linked.config.detectors.bounds {
+            return;
+        }
         let site = self.standing(env, lane, Action::Barrier);
         let limit = BoundsLimit::Array { index: i64::from(barrier), elements: u64::from(BARRIERS) };
         env.recorder.fault(Rule::OutOfBounds, 3, || (site, FaultDetail::Bounds(limit)), self.pc());

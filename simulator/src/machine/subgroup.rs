@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::exact::{Exact, Follow};
 use super::order::Knowledge;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
+use super::relay::Relays;
 use super::transfer::PendingCopy;
 use super::{collective, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
@@ -113,6 +114,7 @@ pub struct Subgroup {
     pub waiting: Vec<Waiting>,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
     pub private_initialised: Option<Vec<u128>>,
+    pub(super) relays: Relays,
     pub(super) addresses: Vec<u64>,
     pub(super) scratch: Vec<u8>,
     private: Vec<u32>,
@@ -148,6 +150,7 @@ impl Subgroup {
             committed: Vec::new(),
             waiting: Vec::new(),
             private_initialised: None,
+            relays: Relays::new(linked),
             addresses: vec![0; chunks * CHUNK],
             scratch: Vec::new(),
             private: vec![0; at(program.private_bytes.div_ceil(4)) * at(linked.lanes)],
@@ -176,6 +179,7 @@ impl Subgroup {
         self.meeting_point = u32::MAX;
         self.private.fill(0);
         self.private_initialised = (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
+        self.relays.reset();
         self.exact.reset();
         linked.program.zeroed.iter().for_each(|&reg| self.registers.fill(reg, 0));
         self.mask.set(self.live, true);
@@ -499,7 +503,10 @@ impl Subgroup {
         let config = &env.linked.config;
         let keeps_denormals = config.arithmetic.denormals == Denormals::Keep;
         match *instr {
-            Instr::Copy { dst, src } => self.registers.map1(&self.mask, dst, src, |x| x),
+            Instr::Copy { dst, src } => {
+                self.registers.map1(&self.mask, dst, src, |x| x);
+                self.relays.copy(dst, src, self.mask.bits);
+            }
             Instr::Binary { op, ty, dst, a, b } => match ty {
                 Scalar::F32 if keeps_denormals => self.binary_f32(env, op, dst, a, b),
                 Scalar::U32 | Scalar::I32 | Scalar::Bool => self.binary_word(env, op, ty, dst, a, b),

@@ -1,7 +1,10 @@
 //! Asynchronous copies from storage to workgroup memory.
 //!
-//! What a copy reads is read when it starts; what it writes arrives when the invocation waits for it. In between its
-//! destination counts as uninitialised, so that a read that comes too early is found, by whomever.
+//! What a copy reads is read when it starts; what it writes arrives when the invocation waits for it. It counts as a
+//! write at both times, so that nobody may touch its destination from start to arrival; and in between the destination
+//! counts as uninitialised, so that a read that comes too early is found, by whomever.
+//!
+//! Not seen: a write to the source, or to the destination behind a barrier, while the copy is on its way.
 
 use std::sync::Arc;
 
@@ -98,20 +101,29 @@ impl Subgroup {
         }
         self.mask.set(all, whole);
         let store = access(AccessKind::Store, destination, Scalar::U32, words);
-        self.locate(&store);
+        if env.linked.config.detectors.offset {
+            self.check_offsets(env, &store);
+        }
+        self.locate(env, &store);
         let addresses = self.addresses.clone();
-        for lane in Lanes(all) {
+        let Some(place) = self.place(env, &store) else { return };
+        let size = u64::from(bytes);
+        let (lanes, pattern) = self.without_faults(env, &store, &place, all, size);
+        let old = self.save(scratch, words);
+        self.fill(scratch, &data, bytes, lanes);
+        self.announce(env, &Touch { access: &store, place: &place, lanes, pattern, size });
+        self.restore(scratch, &old);
+        for lane in Lanes(lanes) {
             let start = addresses[at(lane)];
-            let length = u64::from(bytes);
             if let Some(known) = &mut env.workgroup.initialised
-                && let Some(range) = start.checked_add(length).and_then(|end| known.get_mut(at64(start)..at64(end)))
+                && let Some(range) = start.checked_add(size).and_then(|end| known.get_mut(at64(start)..at64(end)))
             {
                 range.fill(false);
             }
         }
         let groups = self.committed.clone();
         let pc = self.pc();
-        self.copies.push(PendingCopy { pc, lanes: all, addresses, bytes, access: Arc::new(store), data, groups });
+        self.copies.push(PendingCopy { pc, lanes, addresses, bytes, access: Arc::new(store), data, groups });
     }
 
     /// Lets the copies arrive that the executing invocations wait for.
@@ -132,18 +144,23 @@ impl Subgroup {
     fn deliver(&mut self, env: &mut Environment<'_>, copy: &PendingCopy, due: u128) {
         let (value, words) = (copy.access.value, copy.bytes / 4);
         let old = self.save(value, words);
-        for lane in Lanes(due) {
-            let start = at(lane) * at(copy.bytes);
-            let (chunks, _) = copy.data[start..start + at(copy.bytes)].as_chunks::<4>();
-            for (element, chunk) in (0..).zip(chunks) {
-                self.registers.set_word(Reg(value.0 + element), lane, u32::from_le_bytes(*chunk));
-            }
-        }
+        self.fill(value, &copy.data, copy.bytes, due);
         self.addresses.copy_from_slice(&copy.addresses);
         let here = self.stand_at(copy.pc);
         self.store_at(env, &copy.access, due);
         self.stand_at(here);
         self.restore(value, &old);
+    }
+
+    /// The bytes of a copy in the rows from `first` on.
+    fn fill(&mut self, first: Reg, data: &[u8], bytes: u32, lanes: u128) {
+        for lane in Lanes(lanes) {
+            let start = at(lane) * at(bytes);
+            let (chunks, _) = data[start..start + at(bytes)].as_chunks::<4>();
+            for (element, chunk) in (0..).zip(chunks) {
+                self.registers.set_word(Reg(first.0 + element), lane, u32::from_le_bytes(*chunk));
+            }
+        }
     }
 
     fn save(&self, first: Reg, rows: u32) -> Vec<u32> {
@@ -169,15 +186,15 @@ impl Subgroup {
         self.access_entry(env, access, None, true);
     }
 
-    /// A store by `lanes` at `self.addresses`.
+    /// A store by `lanes` at `self.addresses`, which were found to be in bounds.
     fn store_at(&mut self, env: &mut Environment<'_>, access: &Access, lanes: u128) {
         let Some(place) = self.place(env, access) else { return };
         let size = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
-        let (lanes, pattern) = self.without_faults(env, access, &place, lanes, size);
+        let pattern = self.pattern(lanes, size);
         self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
     }
 
-    fn locate(&mut self, access: &Access) {
-        self.compute_addresses(access);
+    fn locate(&mut self, env: &Environment<'_>, access: &Access) {
+        self.compute_addresses(env.linked, access);
     }
 }

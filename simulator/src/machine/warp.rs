@@ -74,23 +74,8 @@ impl Subgroup {
 
     /// Lets groups go on that wait for nobody any more.
     pub(super) fn wake(&mut self, env: &mut Environment<'_>) {
-        let linked = env.linked;
-        let warps = &linked.program.tables.warps;
-        let mut position = 0;
-        while let Some(&Parked { place: ParkedAt::Warp { id, members }, .. }) = self.parked.get(position) {
-            let same = |other: &Parked| match other.place {
-                ParkedAt::Warp { id: theirs, members: mask } => {
-                    let kind = |id: WarpId| warps.get(at(id.0)).map(|entry| std::mem::discriminant(&entry.op));
-                    mask & self.live() == members & self.live() && kind(theirs) == kind(id)
-                }
-                ParkedAt::Rendezvous { .. } => false,
-            };
-            let together: Vec<Parked> = self.parked.iter().copied().filter(same).collect();
-            let lanes = together.iter().fold(0, |lanes, parked| lanes | parked.lanes);
-            if lanes != members & self.live() {
-                position += 1;
-                continue;
-            }
+        let warps = &env.linked.program.tables.warps;
+        while let Some(together) = self.complete(warps) {
             let parties: Vec<Party<'_>> = together
                 .iter()
                 .filter_map(|parked| match parked.place {
@@ -100,21 +85,30 @@ impl Subgroup {
                     ParkedAt::Rendezvous { .. } => None,
                 })
                 .collect();
+            let lanes = together.iter().fold(0, |lanes, parked| lanes | parked.lanes);
             self.together(env, &parties, lanes);
             self.parked.retain(|parked| !together.contains(parked));
             for party in parties {
                 self.make_ready(party.pc + 1, party.lanes);
             }
-            position = 0;
         }
-        // A named barrier hides what waits behind it in the list: look at the rest, too.
-        if self.parked.iter().skip(position).any(|parked| matches!(parked.place, ParkedAt::Warp { .. })) {
-            self.parked.sort_by_key(|parked| matches!(parked.place, ParkedAt::Rendezvous { .. }));
-            let only_unready = position > 0;
-            if !only_unready {
-                self.wake(env);
-            }
-        }
+    }
+
+    /// The groups that wait for each other with the same mask and operation, of which everyone is there.
+    fn complete(&self, warps: &[Warp]) -> Option<Vec<Parked>> {
+        let kind = |id: WarpId| warps.get(at(id.0)).map(|entry| std::mem::discriminant(&entry.op));
+        self.parked.iter().find_map(|parked| {
+            let ParkedAt::Warp { id, members } = parked.place else { return None };
+            let same = |other: &Parked| match other.place {
+                ParkedAt::Warp { id: theirs, members: mask } => {
+                    mask & self.live() == members & self.live() && kind(theirs) == kind(id)
+                }
+                ParkedAt::Rendezvous { .. } => false,
+            };
+            let together: Vec<Parked> = self.parked.iter().copied().filter(same).collect();
+            let lanes = together.iter().fold(0, |lanes, parked| lanes | parked.lanes);
+            (lanes == members & self.live()).then_some(together)
+        })
     }
 
     /// Executes the operation for all parties at once.

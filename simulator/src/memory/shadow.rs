@@ -12,11 +12,17 @@
 //!   access of each class. Two numbers answer "did anyone else touch it?", and merge by minimum and maximum,
 //!   in any order, so that the answer does not depend on the number of threads.
 //!
+//! Where barriers of a part of a workgroup order accesses, several accesses of a class are more than one tag can say:
+//! those unordered with each other are then kept beside the tags, by subgroup and epoch.
+//!
 //! Not seen: an earlier write of an interval after a second, racing write replaced its tag. The race itself is seen.
+
+use std::collections::BTreeMap;
 
 use super::pages::{PAGE, PageTable};
 use crate::cast::{low, wide};
 use crate::machine::order::Knowledge;
+use crate::machine::registers::Lanes;
 
 /// How an access takes part in conflicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +87,16 @@ pub struct Stamp<'a> {
     pub first_invocation: u32,
     /// Invocations per subgroup, as a power of two.
     pub subgroup_shift: u32,
+    /// Whether the program has barriers of a part of a subgroup or workgroup.
+    pub partial: bool,
+}
+
+/// Invocations of one subgroup that made an access at the same time of its clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Group {
+    subgroup: u32,
+    epoch: u32,
+    lanes: u128,
 }
 
 impl Stamp<'_> {
@@ -133,6 +149,21 @@ impl Stamp<'_> {
         known || epoch == EPOCH_LIMIT
     }
 
+    /// The invocations of a group, other than `invocation`, whose access does not come before what that does now.
+    fn still_unordered(&self, group: Group, invocation: u32) -> u128 {
+        if group.subgroup != self.subgroup() {
+            return if self.order.covers_subgroup(group.subgroup, group.epoch) { 0 } else { group.lanes };
+        }
+        if group.epoch == EPOCH_LIMIT {
+            return 0;
+        }
+        let lane = invocation - self.first_invocation;
+        let others = Lanes(group.lanes & !(1 << lane));
+        others
+            .filter(|&other| !self.order.covers_lane(lane, other, group.epoch))
+            .fold(0, |lanes, other| lanes | 1 << other)
+    }
+
     /// The tag after `invocation` joins those that `tag` names.
     fn join(&self, tag: Tag, invocation: u32) -> Tag {
         let alone = self.base() | u64::from(invocation);
@@ -158,6 +189,10 @@ impl Stamp<'_> {
 #[derive(Debug, Default)]
 pub struct Local {
     tags: [Option<Box<[Tag]>>; 4],
+    /// Who stands behind a tag of several invocations, by class and granule.
+    crowds: BTreeMap<(Class, usize), Vec<Group>>,
+    /// The interval that the crowds belong to.
+    crowds_of: u32,
 }
 
 impl Local {
@@ -171,12 +206,60 @@ impl Local {
         let mut conflict = false;
         for &other in class.conflicts() {
             if let Some(tags) = &self.tags[other.slot()] {
-                conflict |= stamp.unordered(tags[granule], invocation);
+                let tag = tags[granule];
+                conflict |= if stamp.partial && is_of_several(tag, stamp.interval) {
+                    self.crowd(other, granule).iter().any(|&group| stamp.still_unordered(group, invocation) != 0)
+                } else {
+                    stamp.unordered(tag, invocation)
+                };
             }
         }
-        let tag = &mut self.class(class, granules)[granule];
-        *tag = stamp.join(*tag, invocation);
+        if stamp.partial {
+            self.join_crowd(class, granule, granules, invocation, stamp);
+        } else {
+            let tag = &mut self.class(class, granules)[granule];
+            *tag = stamp.join(*tag, invocation);
+        }
         conflict
+    }
+
+    fn crowd(&self, class: Class, granule: usize) -> &[Group] {
+        self.crowds.get(&(class, granule)).map_or(&[], Vec::as_slice)
+    }
+
+    /// As [`Stamp::join`], without forgetting who the others were.
+    fn join_crowd(&mut self, class: Class, granule: usize, granules: usize, invocation: u32, stamp: &Stamp<'_>) {
+        if self.crowds_of != stamp.interval {
+            self.crowds.clear();
+            self.crowds_of = stamp.interval;
+        }
+        let tag = self.class(class, granules)[granule];
+        let mut crowd = Vec::new();
+        if is_of_several(tag, stamp.interval) {
+            crowd = self.crowds.remove(&(class, granule)).unwrap_or_default();
+        } else if tag >> 32 == u64::from(stamp.interval) {
+            let (who, epoch) = (low(tag & WHO), low(tag >> WHO_BITS) & EPOCH_LIMIT);
+            let subgroup = who >> stamp.subgroup_shift;
+            let lane = who - (subgroup << stamp.subgroup_shift);
+            crowd.push(Group { subgroup, epoch, lanes: 1 << lane });
+        }
+        for group in &mut crowd {
+            group.lanes = stamp.still_unordered(*group, invocation);
+        }
+        crowd.retain(|group| group.lanes != 0);
+        let who = if crowd.is_empty() {
+            invocation
+        } else {
+            let (subgroup, epoch) = (stamp.subgroup(), stamp.epoch.min(EPOCH_LIMIT));
+            let lane = 1 << (invocation - stamp.first_invocation);
+            match crowd.iter_mut().find(|group| (group.subgroup, group.epoch) == (subgroup, epoch)) {
+                Some(group) => group.lanes |= lane,
+                None => crowd.push(Group { subgroup, epoch, lanes: lane }),
+            }
+            self.crowds.insert((class, granule), crowd);
+            MANY
+        };
+        self.class(class, granules)[granule] = stamp.base() | u64::from(who);
     }
 
     /// Invocations `first..` touch `per` granules each, `range` in all. Says whether any of them *may*
@@ -211,6 +294,11 @@ impl Local {
         }
         false
     }
+}
+
+/// Whether a tag of this interval stands for more than one invocation.
+fn is_of_several(tag: Tag, interval: u32) -> bool {
+    tag >> 32 == u64::from(interval) && low(tag & WHO) >= SEVERAL
 }
 
 /// Whether any tag of the interval names someone else than the invocation that now owns the granule.
@@ -420,7 +508,7 @@ mod tests {
     fn stamp(interval: u32, epoch: u32, subgroup: u32) -> Stamp<'static> {
         let order = Box::leak(Box::new(Knowledge::default()));
         order.whole = epoch;
-        Stamp { interval, epoch, order, first_invocation: subgroup * 32, subgroup_shift: 5 }
+        Stamp { interval, epoch, order, first_invocation: subgroup * 32, subgroup_shift: 5, partial: false }
     }
 
     #[test]
@@ -446,6 +534,27 @@ mod tests {
         assert!(!local.touch(Class::Read, 0, 4, 1, &stamp(1, 0, 0)));
         assert!(!local.touch(Class::Read, 0, 4, 2, &stamp(1, 0, 0)));
         assert!(local.touch(Class::Write, 0, 4, 1, &stamp(1, 0, 0)));
+    }
+
+    #[test]
+    fn readers_that_met_the_writer_do_not_conflict_with_it_and_others_do() {
+        let mut order = Knowledge::default();
+        order.meet_lanes(0b0011, 1, 32);
+        let before = Stamp { partial: true, ..stamp(1, 0, 0) };
+        let after = Stamp { epoch: 1, order: &order, ..before };
+        let mut local = Local::default();
+        for reader in 0..3 {
+            assert!(!local.touch(Class::Read, 0, 4, reader, &before));
+            assert!(reader == 2 || !local.touch(Class::Read, 1, 4, reader, &before));
+        }
+        assert!(local.touch(Class::Write, 0, 4, 0, &after), "lane 2 did not meet lane 0");
+        assert!(!local.touch(Class::Write, 1, 4, 0, &after));
+        assert!(!local.touch(Class::Read, 2, 4, 40, &Stamp { partial: true, ..stamp(1, 0, 1) }));
+        assert!(!local.touch(Class::Read, 2, 4, 1, &before));
+        let mut knows_both = order.clone();
+        knows_both.learn(&[0, 1]);
+        let later = Stamp { order: &knows_both, ..after };
+        assert!(local.touch(Class::Write, 2, 4, 2, &later), "lane 2 did not meet lane 1");
     }
 
     #[test]

@@ -2,16 +2,21 @@
 //!
 //! ```toml
 //! grid = [2, 1, 1]                 # 1, 1, 1 when left out
-//! entries = ["main"]               # one dispatch each
-//! subgroups = [4, 8, 32, 64, 128]  # sizes with the same rules; the listing is made with the first
+//! entries = ["main"]               # one dispatch each; ["k"] for PTX
+//! subgroups = [4, 8, 32, 64, 128]  # sizes with the same rules; the listing is made with the first; [32] for PTX
+//! workgroup = [32, 1, 1]           # PTX only; 1, 1, 1 when left out
+//! dynamic_workgroup_bytes = 1024   # PTX only
 //! [buffers.out]
 //! length = 64                      # 32-bit words, or elements of `dtype`
 //! init = "zeros"                   # zeros | iota | uninit | [1, 2, 3]
 //! output = true
+//! expect = [7, 8]                  # the first 32-bit words after the launch
 //! bind = { out = [0, 128] }        # binding name to bytes; the whole buffer under its own name when left out
 //! may_race = { range = [0, 4], reason = "null slot" }
 //! [constants]
 //! N = 4
+//! [scalars]                        # PTX parameters by name
+//! n = { u32 = 5 }                  # u8 to u64, s8 to s64, f32, f64, or bytes = [1, 2, 3]
 //! [budget]
 //! instructions = 1000
 //! ```
@@ -35,14 +40,17 @@ use serde::Deserialize;
 struct Header {
     #[serde(default = "one")]
     grid: [u32; 3],
-    #[serde(default = "main_only")]
-    entries: Vec<String>,
-    #[serde(default = "every_size")]
-    subgroups: Vec<u32>,
+    entries: Option<Vec<String>>,
+    subgroups: Option<Vec<u32>>,
+    workgroup: Option<[u32; 3]>,
+    #[serde(default)]
+    dynamic_workgroup_bytes: u32,
     #[serde(default)]
     buffers: BTreeMap<String, BufferText>,
     #[serde(default)]
     constants: BTreeMap<String, i64>,
+    #[serde(default)]
+    scalars: BTreeMap<String, Scalar>,
     #[serde(default)]
     budget: BudgetText,
 }
@@ -57,8 +65,44 @@ struct BufferText {
     dtype: String,
     #[serde(default)]
     output: bool,
+    expect: Option<Vec<u32>>,
     bind: Option<BTreeMap<String, [u64; 2]>>,
     may_race: Option<MayRaceText>,
+}
+
+/// The value of a PTX parameter that is not a buffer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Scalar {
+    U8(u8),
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    S8(i8),
+    S16(i16),
+    S32(i32),
+    S64(i64),
+    F32(f32),
+    F64(f64),
+    Bytes(Vec<u8>),
+}
+
+impl Scalar {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::U8(value) => value.to_le_bytes().into(),
+            Self::U16(value) => value.to_le_bytes().into(),
+            Self::U32(value) => value.to_le_bytes().into(),
+            Self::U64(value) => value.to_le_bytes().into(),
+            Self::S8(value) => value.to_le_bytes().into(),
+            Self::S16(value) => value.to_le_bytes().into(),
+            Self::S32(value) => value.to_le_bytes().into(),
+            Self::S64(value) => value.to_le_bytes().into(),
+            Self::F32(value) => value.to_le_bytes().into(),
+            Self::F64(value) => value.to_le_bytes().into(),
+            Self::Bytes(bytes) => bytes.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,14 +131,6 @@ fn one() -> [u32; 3] {
     [1; 3]
 }
 
-fn main_only() -> Vec<String> {
-    vec!["main".to_owned()]
-}
-
-fn every_size() -> Vec<u32> {
-    vec![32, 4, 8, 64, 128]
-}
-
 fn zeros() -> Init {
     Init::Named("zeros".to_owned())
 }
@@ -114,6 +150,8 @@ pub struct Case {
     /// Subgroup sizes that must give the same rules.
     pub subgroups: Vec<u32>,
     pub annotations: Vec<Annotation>,
+    /// What the first words of a buffer must be in the end, by its name.
+    pub expected: BTreeMap<String, Vec<u32>>,
 }
 
 impl Case {
@@ -124,9 +162,13 @@ impl Case {
         let header: Header = toml::from_str(&header).map_err(|error| error.to_string())?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let annotations = annotations(&text);
-        let subgroups = header.subgroups.clone();
-        let config = header.config();
-        Ok(Self { launch: header.launch(name, &text)?, config, subgroups, annotations })
+        let is_ptx = path.extension().is_some_and(|end| end == "ptx");
+        let usual = if is_ptx { vec![32] } else { vec![32, 4, 8, 64, 128] };
+        let subgroups = header.subgroups.clone().unwrap_or(usual);
+        let config = header.config(&subgroups);
+        let expected = |(name, buffer): (&String, &BufferText)| Some((name.clone(), buffer.expect.clone()?));
+        let expected = header.buffers.iter().filter_map(expected).collect();
+        Ok(Self { launch: header.launch(name, &text, is_ptx)?, config, subgroups, annotations, expected })
     }
 }
 
@@ -136,27 +178,35 @@ fn annotations(text: &str) -> Vec<Annotation> {
 }
 
 impl Header {
-    fn config(&self) -> Config {
+    fn config(&self, subgroups: &[u32]) -> Config {
         let usual = Budget::default();
         let budget = Budget {
             instructions: self.budget.instructions.unwrap_or(usual.instructions),
             memory: self.budget.memory.unwrap_or(usual.memory),
             time: self.budget.milliseconds.map_or(usual.time, Duration::from_millis),
         };
-        let subgroup_size = self.subgroups.first().copied().unwrap_or(32);
+        let subgroup_size = subgroups.first().copied().unwrap_or(32);
         Config { budget, subgroup_size, threads: 1, ..Config::default() }
     }
 
-    fn launch(self, name: String, text: &str) -> Result<Launch, String> {
+    fn launch(self, name: String, text: &str, is_ptx: bool) -> Result<Launch, String> {
         let mut launch = Launch::default();
-        let module = launch.add_module(Module::new(name, Source::Wgsl(text.into())));
+        let source = if is_ptx { Source::Ptx(text.into()) } else { Source::Wgsl(text.into()) };
+        let module = launch.add_module(Module::new(name, source));
         let mut arguments = Vec::new();
         for (name, buffer) in &self.buffers {
             let id = launch.add_buffer(buffer.buffer(name)?);
             arguments.extend(buffer.arguments(name, id, launch.buffers[id.0].range()));
         }
-        for entry in self.entries {
+        arguments.extend(self.scalars.iter().map(|(name, scalar)| Argument {
+            target: Target::Name(name.clone()),
+            value: Value::Scalar(scalar.bytes()),
+        }));
+        let entries = self.entries.unwrap_or_else(|| vec![if is_ptx { "k" } else { "main" }.to_owned()]);
+        for entry in entries {
             let mut dispatch = Dispatch::new(module, entry, self.grid);
+            dispatch.workgroup = self.workgroup.or(is_ptx.then(one));
+            dispatch.dynamic_workgroup_bytes = self.dynamic_workgroup_bytes;
             dispatch.arguments.clone_from(&arguments);
             dispatch.constants = self.constants.iter().map(|(name, &v)| (name.clone(), Constant::Int(v))).collect();
             launch.dispatches.push(dispatch);

@@ -4,6 +4,7 @@
 //! * Every subgroup size gives the same rules with the same severities.
 //! * Annotated lines and findings belong together.
 //! * With the detector of one of its rules switched off, that rule is absent: nothing else turned it red.
+//! * Buffers with expected words end with them.
 //! * `pass` has no findings, `fail` has some, `exhausted` ran out of a budget, `unsupported` is refused.
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ pub fn check(verdict: &str, path: &Path) -> Result<(), String> {
     has_verdict(verdict, &result, &text)?;
     same_listing(&case, &text)?;
     if let Ok(outcome) = &result {
+        has_words(&case, outcome)?;
         annotated(&case, outcome)?;
         same_rules(&case, outcome)?;
         detectors_decide(&case, outcome)?;
@@ -57,6 +59,19 @@ fn has_verdict(verdict: &str, result: &Ran, text: &str) -> Result<(), String> {
         _ => false,
     };
     if fits { Ok(()) } else { Err(format!("not a case of `{verdict}`:\n{text}")) }
+}
+
+fn has_words(case: &Case, outcome: &Outcome) -> Result<(), String> {
+    for (buffer, image) in case.launch.buffers.iter().zip(&outcome.buffers) {
+        let Some(expected) = case.expected.get(&buffer.name) else { continue };
+        let mut bytes = vec![0; expected.len() * 4];
+        image.read(0, &mut bytes);
+        let words: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|chunk| u32::from_le_bytes(*chunk)).collect();
+        if words != *expected {
+            return Err(format!("`{}` should end as {expected:?}, and is {words:?}", buffer.name));
+        }
+    }
+    Ok(())
 }
 
 fn same_listing(case: &Case, text: &str) -> Result<(), String> {
@@ -108,7 +123,8 @@ fn same_rules(case: &Case, outcome: &Outcome) -> Result<(), String> {
 
 fn detectors_decide(case: &Case, outcome: &Outcome) -> Result<(), String> {
     for (rule, _) in rules(outcome) {
-        let config = Config { detectors: without(rule), ..case.config };
+        let Some(detectors) = without(rule) else { continue };
+        let config = Config { detectors, ..case.config };
         let other = prove(&case.launch, &config).map_err(|error| error.to_string())?;
         if other.findings.iter().any(|finding| finding.rule == rule) {
             return Err(format!("{} is found although its detector is off", rule.code()));
@@ -117,15 +133,17 @@ fn detectors_decide(case: &Case, outcome: &Outcome) -> Result<(), String> {
     Ok(())
 }
 
-fn without(rule: Rule) -> Detectors {
+/// All detectors but that of a rule; `None` where it has none, because the machine itself stops there.
+fn without(rule: Rule) -> Option<Detectors> {
     let all = Detectors::ALL;
-    match rule {
+    Some(match rule {
         Rule::CrossWorkgroupRace | Rule::WorkgroupRace => Detectors { race: false, ..all },
         Rule::BarrierDivergence => Detectors { barrier: false, ..all },
         Rule::OutOfBounds => Detectors { bounds: false, ..all },
         Rule::WrappedOffset => Detectors { offset: false, ..all },
         Rule::UninitialisedRead => Detectors { uninitialised: false, ..all },
         Rule::Misaligned => Detectors { alignment: false, ..all },
-        Rule::NoProgress | Rule::ScheduleDependent | Rule::LegsDisagree | Rule::Trap => all,
-    }
+        Rule::Trap => return None,
+        Rule::NoProgress | Rule::ScheduleDependent | Rule::LegsDisagree => all,
+    })
 }

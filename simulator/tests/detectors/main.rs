@@ -1,4 +1,4 @@
-//! The detectors' test suite, as data: every `.wgsl` under `tests/{pass,fail,exhausted,unsupported}` is one test.
+//! The detectors' test suite, as data: every `.wgsl` and `.ptx` under `tests/{pass,fail,exhausted,unsupported}` is one test.
 //!
 //! A case is a tiny kernel whose launch stands in its own `//#` lines (see [`case`]) and whose expected listing (see
 //! [`listing`]) stands beside it in `.stderr`; no such file means an empty listing. `BLESS=1` rewrites the listings.
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Every `.wgsl` below `folder`, in order.
+/// Every `.wgsl` and `.ptx` below `folder`, in order.
 fn kernels(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<PathBuf> = entries
@@ -37,7 +37,7 @@ fn kernels(folder: &Path) -> Vec<PathBuf> {
         .map(|entry| entry.path())
         .flat_map(|path| match path.is_dir() {
             true => kernels(&path),
-            false => Vec::from_iter(path.extension().is_some_and(|end| end == "wgsl").then_some(path)),
+            false => Vec::from_iter(path.extension().is_some_and(|end| end == "wgsl" || end == "ptx").then_some(path)),
         })
         .collect();
     found.sort();

@@ -100,7 +100,12 @@ impl<'m, 't> Lowerer<'m, 't> {
             }
             StateSpace::Local | StateSpace::Param => self.place_private(variable),
             // Placed before the first instruction.
-            StateSpace::Shared | StateSpace::Global | StateSpace::Const => Ok(()),
+            StateSpace::Shared | StateSpace::Global | StateSpace::Const => {
+                if let Some(&symbol) = self.statics.get(&variable.name.place.start) {
+                    self.declare(variable.name.text, symbol);
+                }
+                Ok(())
+            }
         }
     }
 

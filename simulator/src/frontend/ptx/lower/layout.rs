@@ -183,20 +183,36 @@ impl<'m, 't> Lowerer<'m, 't> {
         }
     }
 
-    /// `.shared` variables of functions exist once, however often a function is inlined.
+    /// Variables of functions that are not the invocation's own exist once, however often a function is inlined; their
+    /// names are known from their declaration to the end of its block.
     fn place_statics(&mut self, statements: &'m [Statement<'t>]) -> Lowered<()> {
         for statement in statements {
             match statement {
-                Statement::Variable(variable) if variable.space == StateSpace::Shared => self.place_shared(variable)?,
-                Statement::Variable(variable) if matches!(variable.space, StateSpace::Global | StateSpace::Const) => {
-                    self.place_global(variable)?;
-                    self.fill_global(variable)?;
+                Statement::Variable(variable) => {
+                    self.symbols.push(HashMap::new());
+                    let placed = self.place_static(variable);
+                    let own = self.symbols.pop().unwrap_or_default();
+                    placed?;
+                    if let Some(&symbol) = own.get(variable.name.text) {
+                        self.statics.insert(variable.name.place.start, symbol);
+                    }
                 }
                 Statement::Block(inner) => self.place_statics(inner)?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn place_static(&mut self, variable: &'m Variable<'t>) -> Lowered<()> {
+        match variable.space {
+            StateSpace::Shared => self.place_shared(variable),
+            StateSpace::Global | StateSpace::Const => {
+                self.place_global(variable)?;
+                self.fill_global(variable)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn place_shared(&mut self, variable: &Variable<'t>) -> Lowered<()> {

@@ -63,6 +63,8 @@ struct Lowerer<'m, 't> {
     registers: Registers<'t>,
     /// Variables by name, innermost scope last.
     symbols: Vec<HashMap<&'t str, Symbol>>,
+    /// Variables of functions that exist once, by where they are declared.
+    statics: HashMap<u32, Symbol>,
     /// Operations whose bits devices compute differently.
     approximations: Vec<(String, SpanId)>,
     /// What the launch must bind, and what the module defines itself.
@@ -101,6 +103,7 @@ pub(super) fn lower(
         emitter: Emitter::new(),
         registers: Registers::default(),
         symbols: Vec::new(),
+        statics: HashMap::new(),
         approximations: Vec::new(),
         bindings: Vec::new(),
         regions: 0,
