@@ -796,13 +796,10 @@ impl Subgroup {
 /// The quiet NaN that [`semantics`] gives for f32.
 const NAN: u64 = 0x7fc0_0000;
 
-/// What devices make of a NaN whose sign is to change (seen on an H200): a double stays as it is, but quiet, a half
-/// becomes the only NaN there is.
+/// What devices make of a double NaN whose sign is to change (seen on an H200): it stays as it is, but quiet.
 const fn sign_of_nan(ty: Scalar, operand: u64, result: u64) -> u64 {
     match ty {
         Scalar::F64 if operand << 1 > 0x7ff0_0000_0000_0000 << 1 => operand | 1 << 51,
-        Scalar::F16 if operand & 0x7fff > 0x7c00 => 0x7fff,
-        Scalar::Bf16 if operand & 0x7fff > 0x7f80 => 0x7fff,
         _ => result,
     }
 }
