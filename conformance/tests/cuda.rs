@@ -8,9 +8,15 @@ use std::path::{Path, PathBuf};
 
 use gridproof_conformance::check::{CheckError, CheckOptions, check_catalogue, check_file, replay};
 use gridproof_conformance::cuda::{compiled, unavailable};
-use gridproof_launch::{Constant, Dispatch, Language, Launch, Module, Source};
+use gridproof_kernels::{NUMERICS_CUDA, NUMERICS_CUDA_NAME};
+use gridproof_launch::{
+    Argument, Arithmetic, Buffer, BufferId, Constant, DType, Dispatch, Fill, Language, Launch, Module, MultiplyAdd,
+    Source, Target, Tensor, Value,
+};
+use gridproof_reference::numerics::RECIPES;
 use gridproof_report::json;
 use gridproof_report::model::{CheckReport, Verdict};
+use gridproof_simulator::{Config, prove};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 type Test = (&'static str, fn() -> Result<(), Failed>);
@@ -21,6 +27,7 @@ const TESTS: &[Test] = &[
     ("a_module_that_does_not_compile_is_an_error_with_the_log", does_not_compile),
     ("headers_beside_the_kernel_are_found_and_quoted", headers_on_disk),
     ("a_wrong_entry_is_an_error", wrong_entry),
+    ("numerics_have_the_bits_of_the_reference", numerics),
     ("examples_have_their_verdicts", examples),
     ("a_catalogue_kernel_is_checked_and_its_race_replayed", catalogue),
     ("narrow_subgroups_are_refused", narrow_subgroups),
@@ -127,6 +134,59 @@ fn wrong_entry() -> Result<(), Failed> {
     let folder = Folder::new(&[("k.cu", kernel), ("k.toml", LAUNCH)])?;
     let words = folder.check().map(|report| report.verdict.word()).map_err(|error| error.to_string());
     check(words.as_ref().is_err_and(|words| words.contains("`k`")), format!("{words:?}"))
+}
+
+/// Every power of two, its neighbours, and some numbers in between: arguments of every function.
+fn arguments() -> Vec<u32> {
+    let powers = (0..=0xff).map(|exponent| exponent << 23);
+    let near = powers.flat_map(|bits| (-2..=2).map(move |step: i32| u32::wrapping_add_signed(bits, step)));
+    let between = (0..=u32::MAX).step_by(4_000_037);
+    let positive: Vec<u32> = near.chain(between).collect();
+    positive.iter().flat_map(|bits| [*bits, bits ^ 0x8000_0000]).collect()
+}
+
+/// The probe kernel, applied to `arguments`.
+fn probe(function: i64, arithmetic: Arithmetic, arguments: &[u32]) -> Result<Vec<u32>, Failed> {
+    let text = include_str!("../../kernels/cuda/numerics_probe.cu");
+    let count = u32::try_from(arguments.len())?;
+    let bytes: Vec<u8> = arguments.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let shape = [u64::from(count)];
+    let mut launch = Launch::default();
+    let module = Module::new("numerics_probe.cu", Source::Cuda(text.into()));
+    let module = launch.add_module(module.with_file(NUMERICS_CUDA_NAME, NUMERICS_CUDA));
+    launch.add_buffer(Buffer::from_tensor(Tensor::dense("arguments", DType::U32, shape, bytes)?));
+    launch.add_buffer(Buffer::filled("results", DType::U32, shape, Fill::Uninitialised)?.as_output());
+    let mut dispatch = Dispatch::new(module, "probe", [count.div_ceil(64), 1, 1]);
+    dispatch.workgroup = Some([64, 1, 1]);
+    let whole = |id: usize| Value::Buffer { buffer: BufferId(id), range: launch.buffers[id].range() };
+    let values = [whole(0), whole(1), Value::Scalar(count.to_le_bytes().to_vec())];
+    dispatch.arguments =
+        (0..).zip(values).map(|(position, value)| Argument { target: Target::Parameter(position), value }).collect();
+    let fused = Constant::Bool(arithmetic.multiply_add == MultiplyAdd::Fused);
+    dispatch.constants.extend([("FUNCTION".to_owned(), Constant::Int(function)), ("GP_FUSED".to_owned(), fused)]);
+    launch.dispatches.push(dispatch);
+    let launch = compiled(&launch)?;
+    let proof = prove(&launch, &Config { arithmetic, threads: 1, ..Config::default() })?;
+    Ok(proof.buffers[1].to_vec().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect())
+}
+
+fn numerics() -> Result<(), Failed> {
+    let arguments = arguments();
+    for (function, recipe) in (0..).zip(RECIPES) {
+        for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+            let mut expected = arguments.clone();
+            (recipe.apply)(arithmetic, &mut expected);
+            let results = probe(function, arithmetic, &arguments)?;
+            let mut wrong =
+                arguments.iter().zip(results.iter().zip(&expected)).filter(|(_, (is, should))| is != should);
+            if let Some((argument, (is, should))) = wrong.next() {
+                let place = format!("{}({argument:#010x}), {arithmetic}", recipe.name);
+                return Err(format!("{place}: {is:#010x} instead of {should:#010x}, {} more", wrong.count()).into());
+            }
+            check(results.len() == arguments.len(), "every argument has a result")?;
+        }
+    }
+    Ok(())
 }
 
 fn examples() -> Result<(), Failed> {

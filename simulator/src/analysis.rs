@@ -64,6 +64,55 @@ fn step_back(reaches: &mut [bool], instr: &Instr) -> bool {
     changed
 }
 
+/// For each row, whether it only carries what was loaded to where it is stored: copying is not using. Compilers copy
+/// whole structures, padding and undefined fields included, so that a copy of bytes nobody wrote says nothing.
+pub fn relays(program: &Program) -> Vec<bool> {
+    if program.private_zeroed || program.private_bytes == 0 {
+        return vec![false; at(program.rows)];
+    }
+    let mut uses = vec![false; at(program.rows)];
+    program.constants.iter().for_each(|&(row, _)| {
+        mark(&mut uses, row);
+    });
+    let mut carries = vec![false; at(program.rows)];
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for instr in &program.code {
+            if let Instr::Copy { dst, src } = *instr {
+                if uses.get(at(dst.0)).copied().unwrap_or(true) {
+                    changed |= mark(&mut uses, src);
+                }
+                if carries.get(at(src.0)).copied().unwrap_or(false) {
+                    changed |= mark(&mut carries, dst);
+                }
+                continue;
+            }
+            let access = match instr {
+                Instr::Access(id) => program.tables.accesses.get(at(id.0)),
+                _ => None,
+            };
+            let carried = access.filter(|access| matches!(access.kind, AccessKind::Load | AccessKind::Store));
+            let address = access.map(|access| &access.address);
+            each_operand(&program.tables, instr, |first, count, role| {
+                let all = (first.0..first.0.saturating_add(count)).map(Reg);
+                let is_address = address.is_some_and(|address| {
+                    role == Role::Read && (address.index == Some(first) || address.offset == Some(first))
+                });
+                let is_value = carried.is_some_and(|access| access.value == first) && !is_address;
+                if is_value && role == Role::Write {
+                    all.clone().for_each(|row| changed |= mark(&mut carries, row));
+                }
+                // Adjacent rows share their fate, because they stay together.
+                if !is_value || all.clone().any(|row| uses.get(at(row.0)).copied().unwrap_or(true)) {
+                    all.for_each(|row| changed |= mark(&mut uses, row));
+                }
+            });
+        }
+    }
+    carries.into_iter().zip(uses).map(|(carries, uses)| carries && !uses).collect()
+}
+
 /// The operands whose exact value decides the exact value of the result.
 pub fn sources_that_keep_meaning(instr: &Instr) -> [Option<Reg>; 3] {
     match *instr {
@@ -151,9 +200,11 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
     }
 }
 
-/// The first instruction whose jump or address can depend on what an atomic returned.
+/// The first instruction whose jump, address or meeting can depend on what an atomic returned, or on which invocations
+/// happened to execute together.
 pub fn atomic_dependence(program: &Program) -> Option<Pc> {
-    if !has_atomics(program) {
+    let active = program.tables.warps.iter().any(|entry| entry.op == WarpOp::ActiveMask);
+    if !has_atomics(program) && !active {
         return None;
     }
     let taint = Taint::of(program);
@@ -212,7 +263,13 @@ impl Taint {
         }
         if let Instr::Extended(_) | Instr::Warp(_) | Instr::Rendezvous(_) = instr {
             let (reads, writes) = rows_of(program, instr);
-            let any = reads.into_iter().any(|reg| self.is(reg));
+            // Who executes together is the scheduler's choice, like the order of atomics.
+            let chosen = matches!(instr, Instr::Warp(id) if program
+                .tables
+                .warps
+                .get(at(id.0))
+                .is_some_and(|entry| entry.op == WarpOp::ActiveMask));
+            let any = chosen || reads.into_iter().any(|reg| self.is(reg));
             return any && writes.into_iter().fold(false, |changed, reg| self.set(reg, 1) | changed);
         }
         let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
@@ -247,6 +304,14 @@ impl Taint {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
+            Instr::Warp(id) => {
+                program.tables.warps.get(at(id.0)).and_then(|entry| entry.mask).is_some_and(|mask| self.is(mask))
+            }
+            Instr::Rendezvous(id) => program
+                .tables
+                .rendezvous
+                .get(at(id.0))
+                .is_some_and(|entry| self.is(entry.barrier) || entry.count.is_some_and(|count| self.is(count))),
             Instr::Access(id) => program.tables.accesses.get(at(id.0)).is_some_and(|access| {
                 let address = access.address.index.into_iter().chain(access.address.offset);
                 address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))

@@ -46,6 +46,8 @@ pub struct Linked {
     pub followed: Vec<bool>,
     /// Rows that can reach an address.
     pub address_registers: Vec<bool>,
+    /// Rows that only carry what was loaded to where it is stored; empty where there are none.
+    pub relays: Vec<bool>,
     /// For each access and check, the limit in elements.
     pub limits: Vec<Vec<u64>>,
     /// Granule of each image's shadow, as a power of two of bytes.
@@ -169,6 +171,7 @@ pub fn link(
     let granule_shifts = (0..images.len()).map(|image| storage_granule(&program, &bindings, image)).collect();
     let address_registers = analysis::address_registers(&program);
     let followed = program.code.iter().map(|instr| exact::is_followed(instr, &address_registers)).collect();
+    let relays = Some(analysis::relays(&program)).filter(|rows| rows.contains(&true)).unwrap_or_default();
     let workgroups = dispatch.workgroups().unwrap_or(u64::MAX).max(1);
     let workgroup_bytes = program.workgroup_bytes.saturating_add(dispatch.dynamic_workgroup_bytes);
     if workgroup_bytes > LARGEST_WORKGROUP_MEMORY {
@@ -183,6 +186,7 @@ pub fn link(
         regions: regions(&program),
         followed,
         address_registers,
+        relays,
         granule_shifts,
         workgroup_granule_shift: analysis::granule_shift(&program, |access| {
             matches!(access.address.base, Base::Workgroup | Base::Generic)

@@ -33,11 +33,11 @@ pub enum Done {
 /// Where the bytes of an access are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    space: Space,
+    pub(super) space: Space,
     /// Image, for storage and uniform memory.
-    buffer: usize,
+    pub(super) buffer: usize,
     /// First byte of the window in its buffer.
-    start: u64,
+    pub(super) start: u64,
     /// Bytes in the window.
     length: u64,
     contested: bool,
@@ -152,9 +152,13 @@ impl Subgroup {
     #[inline(always)]
     pub(super) fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         if touch.lanes != 0 {
+            self.relays.overwrite(touch);
             self.check_initialised(env, touch);
             self.shadow(env, touch);
             self.transfer(env, touch);
+            if self.relays.pending() {
+                self.store_relayed(env, touch);
+            }
         }
     }
 
@@ -339,7 +343,7 @@ impl Subgroup {
         env.recorder.fault(Rule::OutOfBounds, 0, || (site, detail), pc);
     }
 
-    fn site(
+    pub(super) fn site(
         &self,
         env: &Environment<'_>,
         access: &Access,
@@ -659,7 +663,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn check_initialised(&self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+    fn check_initialised(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, .. } = *touch;
         let reads = !matches!(access.kind, AccessKind::Store | AccessKind::Atomic { op: AtomicOp::Store, .. });
         let unsure = match place.space {
@@ -673,7 +677,7 @@ impl Subgroup {
     }
 
     #[inline(never)]
-    fn find_uninitialised(&self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+    fn find_uninitialised(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, lanes, pattern, size } = *touch;
         if let (Pattern::Adjacent { first, count }, Space::Storage) = (pattern, place.space)
             && env.storage.is_initialised(place.buffer, place.start + first, at64(size * u64::from(count)))
@@ -693,7 +697,7 @@ impl Subgroup {
                     .as_ref()
                     .is_none_or(|known| range.into_iter().all(|byte| known[byte] >> lane & 1 == 1)),
             };
-            if !known {
+            if !known && !self.relay(touch, lane) {
                 let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
                 let site = self.site(env, access, lane, place.space, buffer, i128::from(offset));
                 let pc = self.pc();

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod exact;
 pub mod order;
 pub mod registers;
+mod relay;
 mod rendezvous;
 pub mod semantics;
 pub mod subgroup;

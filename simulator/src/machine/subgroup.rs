@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::exact::{Exact, Follow};
 use super::order::Knowledge;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
+use super::relay::Relays;
 use super::transfer::PendingCopy;
 use super::{collective, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
@@ -113,6 +114,7 @@ pub struct Subgroup {
     pub waiting: Vec<Waiting>,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
     pub private_initialised: Option<Vec<u128>>,
+    pub(super) relays: Relays,
     pub(super) addresses: Vec<u64>,
     pub(super) scratch: Vec<u8>,
     private: Vec<u32>,
@@ -148,6 +150,7 @@ impl Subgroup {
             committed: Vec::new(),
             waiting: Vec::new(),
             private_initialised: None,
+            relays: Relays::new(linked),
             addresses: vec![0; chunks * CHUNK],
             scratch: Vec::new(),
             private: vec![0; at(program.private_bytes.div_ceil(4)) * at(linked.lanes)],
@@ -176,6 +179,7 @@ impl Subgroup {
         self.meeting_point = u32::MAX;
         self.private.fill(0);
         self.private_initialised = (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
+        self.relays.reset();
         self.exact.reset();
         linked.program.zeroed.iter().for_each(|&reg| self.registers.fill(reg, 0));
         self.mask.set(self.live, true);
@@ -500,7 +504,10 @@ impl Subgroup {
         let config = &env.linked.config;
         let keeps_denormals = config.arithmetic.denormals == Denormals::Keep;
         match *instr {
-            Instr::Copy { dst, src } => self.registers.map1(&self.mask, dst, src, |x| x),
+            Instr::Copy { dst, src } => {
+                self.registers.map1(&self.mask, dst, src, |x| x);
+                self.relays.copy(dst, src, self.mask.bits);
+            }
             Instr::Binary { op, ty, dst, a, b } => match ty {
                 Scalar::F32 if keeps_denormals => self.binary_f32(env, op, dst, a, b),
                 Scalar::U32 | Scalar::I32 | Scalar::Bool => self.binary_word(env, op, ty, dst, a, b),
@@ -627,6 +634,15 @@ impl Subgroup {
         match (op, ty) {
             (UnaryOp::Flush, Scalar::F32) => {
                 r.map1(m, dst, a, |x| if x & 0x7f80_0000 == 0 { x & 0x8000_0000 } else { x });
+            }
+            // Where the language says what a NaN is, changing its sign gives that one, too.
+            (UnaryOp::Neg, Scalar::F32) if env.linked.program.arithmetic.is_some() => {
+                let nan = env.linked.program.nan;
+                r.map1(m, dst, a, |x| if x & 0x7fff_ffff > 0x7f80_0000 { nan } else { x ^ 0x8000_0000 });
+            }
+            (UnaryOp::Abs, Scalar::F32) if env.linked.program.arithmetic.is_some() => {
+                let nan = env.linked.program.nan;
+                r.map1(m, dst, a, |x| if x & 0x7fff_ffff > 0x7f80_0000 { nan } else { x & 0x7fff_ffff });
             }
             (UnaryOp::Neg, Scalar::F32) => r.map1(m, dst, a, |x| x ^ 0x8000_0000),
             (UnaryOp::Abs, Scalar::F32) => r.map1(m, dst, a, |x| x & 0x7fff_ffff),
@@ -757,6 +773,14 @@ impl Subgroup {
             };
             let is_nan = result == NAN && rows == 1 && matches!(float_result(instr), Some(Scalar::F32));
             let result = if is_nan { u64::from(env.linked.program.nan) } else { result };
+            let result = match *instr {
+                Instr::Unary { op: UnaryOp::Neg | UnaryOp::Abs, ty, a, .. }
+                    if env.linked.program.arithmetic.is_some() =>
+                {
+                    sign_of_nan(ty, self.registers.value(a, ty.rows(), lane), result)
+                }
+                _ => result,
+            };
             self.registers.set_value(dst, rows, lane, result);
         }
     }
@@ -772,6 +796,14 @@ impl Subgroup {
 
 /// The quiet NaN that [`semantics`] gives for f32.
 const NAN: u64 = 0x7fc0_0000;
+
+/// What devices make of a double NaN whose sign is to change (seen on an H200): it stays as it is, but quiet.
+const fn sign_of_nan(ty: Scalar, operand: u64, result: u64) -> u64 {
+    match ty {
+        Scalar::F64 if operand << 1 > 0x7ff0_0000_0000_0000 << 1 => operand | 1 << 51,
+        _ => result,
+    }
+}
 
 /// The type of an instruction's result, where that is a float computed from others.
 const fn float_result(instr: &Instr) -> Option<Scalar> {

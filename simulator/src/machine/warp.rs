@@ -202,7 +202,12 @@ fn outcome(op: &WarpOp, members: u128, sources: &[Vec<u64>], nan: u32) -> Vec<Ve
             }
             vec![everyone(u64::from(leader)), is_leader]
         }
-        WarpOp::MultiplyAccumulate(_) => Vec::new(),
+        WarpOp::MultiplyAccumulate(matrix) => {
+            let [.., registers] = semantics::register_counts(*matrix);
+            let mut results = vec![everyone(0); at(registers)];
+            semantics::multiply_accumulate(*matrix, sources, &mut results);
+            results
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! Liveness is per invocation, as are rows; that invocations of a subgroup stand at different places does not
 //! matter. A row that is read before it is written must hold zero, so it is alive from the start. Rows that
-//! can reach an address share among themselves only, and so do rows that hold what an atomic gave: analyses
-//! that look at rows without regard to control flow ([`crate::analysis`]) then see what they saw before.
+//! can reach an address share among themselves only, and so do rows that hold what an atomic gave and rows that only
+//! carry what was loaded to where it is stored: analyses that look at rows without regard to control flow ([`crate::analysis`]) then see what they saw before.
 
 use super::flow::{Flow, Liveness, each_row};
 use super::operands::{Role, visit};
@@ -140,10 +140,11 @@ fn groups(program: &mut Program, intervals: &[Option<Interval>], numbers: &[Opti
     }
     let addresses = analysis::address_registers(program);
     let atomics = analysis::atomic_registers(program);
+    let relays = analysis::relays(program);
     let mut groups: Vec<Group> = Vec::new();
     for row in 0..program.rows {
         let flag = |list: &[bool]| u8::from(list.get(index(row)).copied().unwrap_or(false));
-        let class = flag(&addresses) | flag(&atomics) << 1;
+        let class = flag(&addresses) | flag(&atomics) << 1 | flag(&relays) << 2;
         let start = intervals.get(index(row)).copied().flatten().map(|interval| interval.start);
         if numbers.get(index(row)).copied().flatten().is_some() {
             continue;

@@ -26,6 +26,7 @@ mod extended;
 mod float;
 mod format;
 mod integer;
+mod matrix;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use gridproof_launch::Arithmetic;
 pub use self::extended::extended;
 use self::format::Float;
 use self::integer::Integer;
+pub use self::matrix::{multiply_accumulate, register_counts};
 use crate::ir::{BinaryOp, Rounding, Scalar, TernaryOp, UnaryOp};
 
 /// `op a`.

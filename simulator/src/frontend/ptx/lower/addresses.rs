@@ -59,17 +59,20 @@ impl<'t> Lowerer<'_, 't> {
         let dst = self.write(dst, Type::Pred)?;
         let (shift, region) = (self.emitter.constant(REGION_SHIFT), self.emitter.fresh(2));
         self.emitter.emit(Instr::Binary { op: BinaryOp::Shr, ty: Scalar::U64, dst: region, a: address, b: shift });
+        // The module's own variables and the launch's buffers; parameters are constants of another kind.
+        let is_parameter = |address: u64| self.parameters.contains_key(&address);
         let own = |space: StateSpace| {
-            self.bindings.iter().filter(move |binding| match space {
-                StateSpace::Const => binding.space == crate::ir::Space::Uniform,
-                _ => binding.space == crate::ir::Space::Storage,
-            })
+            let wanted =
+                if space == StateSpace::Global { crate::ir::Space::Storage } else { crate::ir::Space::Uniform };
+            let bound = self.bindings.iter().filter(move |binding| binding.space == wanted);
+            let addresses = bound.filter_map(|binding| binding.address);
+            addresses.filter(move |&address| is_parameter(address) == (space == StateSpace::Param))
         };
         let regions: Vec<u64> = match window {
             Window::Space(StateSpace::Shared) => vec![WORKGROUP_REGION],
             Window::Space(StateSpace::Local) => vec![PRIVATE_REGION],
-            Window::Space(space @ (StateSpace::Global | StateSpace::Const)) => {
-                own(space).filter_map(|binding| binding.address.map(|address| address >> REGION_SHIFT)).collect()
+            Window::Space(space @ (StateSpace::Global | StateSpace::Const | StateSpace::Param)) => {
+                own(space).map(|address| address >> REGION_SHIFT).collect()
             }
             _ => return Err(self.unsupported(instruction.opcode.place, format!("`{}`", written(instruction)))),
         };

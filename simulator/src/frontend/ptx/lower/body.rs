@@ -187,6 +187,7 @@ impl<'m, 't> Lowerer<'m, 't> {
             || self.addresses(instruction)?
             || self.synchronise(instruction)?
             || self.warp(instruction)?
+            || self.matrix(instruction)?
             || self.fragments(instruction)?;
         if taken {
             return Ok(());

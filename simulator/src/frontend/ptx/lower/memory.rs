@@ -316,7 +316,7 @@ impl<'t> Lowerer<'_, 't> {
         let scalar = scalar_of(shape.ty);
         let mut sources = Vec::new();
         for part in parts {
-            sources.push(self.read_low(&part, shape.ty)?);
+            sources.push(self.read_stored(&part, shape.ty, strong.is_some())?);
         }
         if let Some(Strong { order, scope }) = strong {
             for (element, source) in (0..).zip(sources) {
@@ -337,6 +337,21 @@ impl<'t> Lowerer<'_, 't> {
         };
         self.emitter.access(plain(AccessKind::Store, scalar, shape.count, value, address));
         Ok(())
+    }
+
+    /// A value to be stored: a plain store looks at the low bits only, and leaves the register as it is.
+    fn read_stored(&mut self, part: &Operand<'t>, ty: Type, cut: bool) -> Lowered<Reg> {
+        let register = match part {
+            Operand::Name(name) => self.registers.find(name.text, &mut self.emitter),
+            Operand::Component { name, component } => {
+                self.registers.component(name.text, *component, &mut self.emitter)
+            }
+            _ => None,
+        };
+        match register {
+            Some(register) if !cut && register.vector == 1 && register.ty.bits() >= ty.bits() => Ok(register.reg),
+            _ => self.read_low(part, ty),
+        }
     }
 
     /// Stores a register at a constant place of private memory.

@@ -9,6 +9,7 @@ mod body;
 mod emit;
 mod fragments;
 mod layout;
+mod matrix;
 mod memory;
 mod registers;
 mod scalar;
@@ -38,7 +39,7 @@ use crate::ir::{BinaryOp, Binding, Instr, Program, Reg, Scalar, SpanId};
 use crate::outcome::SimulateError;
 
 /// What each file of the lowering takes.
-pub(super) const SUPPORT: &[&[PtxFamily]] = &[scalar::FAMILIES];
+pub(super) const SUPPORT: &[&[PtxFamily]] = &[scalar::FAMILIES, matrix::FAMILIES];
 
 /// A step of the lowering: what it gives, or why the module is refused.
 pub(super) type Lowered<T> = Result<T, SimulateError>;

@@ -185,7 +185,6 @@ fn operand(operand: &Operand<'_>) -> String {
     match operand {
         Operand::Name(name) | Operand::Component { name, .. } => name.text.to_owned(),
         Operand::Not(name) => format!("!{}", name.text),
-        Operand::Component { name, component } => format!("{}.{component}", name.text),
         Operand::Integer { bits, .. } => bits.to_string(),
         Operand::Float32 { bits, .. } => format!("0f{bits:08X}"),
         Operand::Float64 { bits, .. } => format!("0d{bits:016X}"),
