@@ -289,7 +289,8 @@ impl Subgroup {
                     } else if !self.next_group() {
                         return self.stopped();
                     }
-                    continue;
+                    // Who comes next may already come for the next time: the driver looks at the barrier first.
+                    return Event::Paused;
                 }
                 Instr::Transfer(id) => self.transfer_instruction(env, id),
                 Instr::Exit | Instr::Trap => {
