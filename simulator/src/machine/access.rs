@@ -731,8 +731,12 @@ impl Subgroup {
             }
         }
         for lane in Lanes(lanes) {
-            for granule in granules_of(at64(self.addresses[at(lane)]), at64(size), shift) {
-                let invocation = self.first_invocation + lane;
+            let range = granules_of(at64(self.addresses[at(lane)]), at64(size), shift);
+            let invocation = self.first_invocation + lane;
+            if env.workgroup.shadow.touch_free(class, range.clone(), granules, invocation, &stamp) {
+                continue;
+            }
+            for granule in range {
                 if env.workgroup.shadow.touch(class, granule, granules, invocation, &stamp) {
                     let differs = self.differs(env, access, place, lanes, lane);
                     env.recorder.race(None, wide(granule), self.pc(), env.workgroup.index, differs);
@@ -766,6 +770,15 @@ impl Subgroup {
         for lane in Lanes(lanes) {
             let mut offset = place.start + self.addresses[at(lane)];
             let end = offset + size;
+            let (page, inside) = page_of(offset);
+            if inside + at64(size) <= crate::memory::PAGE {
+                let (local, cross) = env.shadows[place.buffer].page(page);
+                let range = granules_of(inside, at64(size), shift);
+                if local.touch_free(class, range.clone(), granules, self.first_invocation + lane, &stamp) {
+                    cross.touch(cross_class(access, class), range, granules, workgroup);
+                    continue;
+                }
+            }
             while offset < end {
                 let (page, inside) = page_of(offset);
                 let (local, cross) = env.shadows[place.buffer].page(page);

@@ -9,6 +9,7 @@ pub mod collective;
 pub mod environment;
 pub mod exact;
 pub mod order;
+mod quick;
 pub mod registers;
 mod relay;
 mod rendezvous;

@@ -107,6 +107,57 @@ impl Registers {
         }
     }
 
+    /// `dst <- f(sources)`, each of one row or two.
+    #[inline(always)]
+    pub fn map_values<const N: usize>(
+        &mut self,
+        mask: &Mask,
+        (dst, rows): (Reg, u32),
+        sources: [(Reg, u32); N],
+        f: impl Fn([u64; N]) -> u64,
+    ) {
+        let place = |reg: Reg| at(reg.0) * self.per_row;
+        let (first, second) = (place(dst), place(dst.high()));
+        for i in 0..self.per_row {
+            let mut values = [[0; N]; CHUNK];
+            for (operand, &(reg, rows)) in sources.iter().enumerate() {
+                let words = self.chunks[place(reg) + i].0;
+                for lane in 0..CHUNK {
+                    values[lane][operand] = u64::from(words[lane]);
+                }
+                if rows == 2 {
+                    let words = self.chunks[place(reg.high()) + i].0;
+                    for lane in 0..CHUNK {
+                        values[lane][operand] |= u64::from(words[lane]) << 32;
+                    }
+                }
+            }
+            let (mut low, mut high) = ([0; CHUNK], [0; CHUNK]);
+            for lane in 0..CHUNK {
+                let value = f(values[lane]);
+                low[lane] = crate::cast::low(value);
+                high[lane] = crate::cast::high(value);
+            }
+            mask.put(i, &mut self.chunks[first + i], low);
+            if rows == 2 {
+                mask.put(i, &mut self.chunks[second + i], high);
+            }
+        }
+    }
+
+    /// The invocations of `lanes` whose word is `word`.
+    pub fn lanes_with(&self, reg: Reg, word: u32, lanes: u128) -> u128 {
+        let mut found = 0_u128;
+        for (i, chunk) in self.row(reg).iter().enumerate() {
+            let mut bits = 0_u32;
+            for lane in 0..CHUNK {
+                bits |= u32::from(chunk.0[lane] == word) << lane;
+            }
+            found |= u128::from(bits) << (i * CHUNK);
+        }
+        found & lanes
+    }
+
     /// `dst <- f(a, b, c)`.
     #[inline(always)]
     pub fn map3(&mut self, mask: &Mask, dst: Reg, [a, b, c]: [Reg; 3], f: impl Fn(u32, u32, u32) -> u32) {

@@ -99,9 +99,7 @@ impl Subgroup {
     /// A load by `lane` of private bytes nobody wrote: whether its rows only pass them on.
     pub(super) fn relay(&mut self, touch: &Touch<'_>, lane: u32) -> bool {
         let is_relay = |row: Reg| self.relays.rows.get(at(row.0)).is_some_and(Option::is_some);
-        if touch.place.space != Space::Private
-            || touch.access.kind != AccessKind::Load
-            || !rows_of(touch).all(is_relay)
+        if touch.place.space != Space::Private || touch.access.kind != AccessKind::Load || !rows_of(touch).all(is_relay)
         {
             return false;
         }

@@ -13,7 +13,7 @@ use super::order::Knowledge;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
 use super::relay::Relays;
 use super::transfer::PendingCopy;
-use super::{collective, semantics};
+use super::{collective, quick, semantics};
 use crate::cast::{at, f32_to_i32, f32_to_u32, i32_to_f32, u32_to_f32};
 use crate::finding::{Action, Rule};
 use crate::ir::{
@@ -509,7 +509,20 @@ impl Subgroup {
             }
             Instr::Binary { op, ty, dst, a, b } => match ty {
                 Scalar::F32 if keeps_denormals => self.binary_f32(env, op, dst, a, b),
+                Scalar::U32 | Scalar::I32 if op == BinaryOp::MulWide => {
+                    quick::multiply_wide(&mut self.registers, &self.mask, ty, [dst, a, b]);
+                }
                 Scalar::U32 | Scalar::I32 | Scalar::Bool => self.binary_word(env, op, ty, dst, a, b),
+                Scalar::U64 | Scalar::I64 | Scalar::F64 => {
+                    if !quick::binary_wide(&mut self.registers, &self.mask, op, ty, [dst, a, b]) {
+                        self.slowly(env, instr);
+                    }
+                }
+                Scalar::U16 | Scalar::I16 => {
+                    if !quick::binary_small(&mut self.registers, &self.mask, op, ty, [dst, a, b]) {
+                        self.slowly(env, instr);
+                    }
+                }
                 _ => self.slowly(env, instr),
             },
             Instr::Ternary { op: TernaryOp::MultiplyAdd, ty, dst, a, b, c } => {
@@ -539,6 +552,10 @@ impl Subgroup {
             BinaryOp::Sub => r.map2(m, dst, a, b, |x, y| canonical(f(x) - f(y))),
             BinaryOp::Mul => r.map2(m, dst, a, b, |x, y| canonical(f(x) * f(y))),
             BinaryOp::Div => r.map2(m, dst, a, b, |x, y| canonical(f(x) / f(y))),
+            BinaryOp::Min => r.map2(m, dst, a, b, |x, y| canonical(smaller(f(x), f(y)))),
+            BinaryOp::Max => r.map2(m, dst, a, b, |x, y| canonical(-smaller(-f(x), -f(y)))),
+            BinaryOp::Eq => r.map2(m, dst, a, b, |x, y| u32::from(f(x) == f(y))),
+            BinaryOp::Ne => r.map2(m, dst, a, b, |x, y| u32::from(f(x) != f(y))),
             BinaryOp::Lt => r.map2(m, dst, a, b, |x, y| u32::from(f(x) < f(y))),
             BinaryOp::Le => r.map2(m, dst, a, b, |x, y| u32::from(f(x) <= f(y))),
             BinaryOp::Gt => r.map2(m, dst, a, b, |x, y| u32::from(f(x) > f(y))),
@@ -580,6 +597,12 @@ impl Subgroup {
             BinaryOp::Ge => r.map2(m, dst, a, b, |x, y| u32::from(x >= y)),
             BinaryOp::Min if !signed => r.map2(m, dst, a, b, u32::min),
             BinaryOp::Max if !signed => r.map2(m, dst, a, b, u32::max),
+            BinaryOp::Min if signed => {
+                r.map2(m, dst, a, b, |x, y| x.cast_signed().min(y.cast_signed()).cast_unsigned());
+            }
+            BinaryOp::Max if signed => {
+                r.map2(m, dst, a, b, |x, y| x.cast_signed().max(y.cast_signed()).cast_unsigned());
+            }
             _ => self.slowly(env, &Instr::Binary { op, ty, dst, a, b }),
         }
     }
@@ -599,6 +622,12 @@ impl Subgroup {
             }
             Scalar::F32 if arithmetic == gridproof_launch::Arithmetic::SEPARATE => {
                 r.map3(m, dst, operands, |x, y, z| canonical(f(x) * f(y) + f(z)));
+            }
+            Scalar::U64 | Scalar::I64 => {
+                quick::multiply_add_wide(r, m, ty, dst, operands);
+            }
+            Scalar::F64 if arithmetic.multiply_add == gridproof_launch::MultiplyAdd::Fused => {
+                quick::multiply_add_wide(r, m, ty, dst, operands);
             }
             _ => self.slowly(env, instr),
         }
@@ -623,7 +652,12 @@ impl Subgroup {
                 r.map1(m, dst, src, |x| f32_to_i32(f32::from_bits(x)).cast_unsigned());
             }
             (Scalar::U32 | Scalar::I32, Scalar::Bool) => r.map1(m, dst, src, |x| u32::from(x != 0)),
-            _ => self.slowly(env, instr),
+            (Scalar::F16 | Scalar::Bf16, Scalar::F32) if !keeps_denormals => self.slowly(env, instr),
+            _ => {
+                if !quick::convert(r, m, from, to, [dst, src], env.linked.program.nan) {
+                    self.slowly(env, instr);
+                }
+            }
         }
     }
 
@@ -633,6 +667,13 @@ impl Subgroup {
         match (op, ty) {
             (UnaryOp::Flush, Scalar::F32) => {
                 r.map1(m, dst, a, |x| if x & 0x7f80_0000 == 0 { x & 0x8000_0000 } else { x });
+            }
+            (UnaryOp::Sqrt, Scalar::F32) if env.linked.config.arithmetic.denormals == Denormals::Keep => {
+                let nan = env.linked.program.nan;
+                r.map1(m, dst, a, |x| {
+                    let root = f32::from_bits(x).sqrt();
+                    if root.is_nan() { nan } else { root.to_bits() }
+                });
             }
             (UnaryOp::Neg, Scalar::F32) => r.map1(m, dst, a, |x| x ^ 0x8000_0000),
             (UnaryOp::Abs, Scalar::F32) => r.map1(m, dst, a, |x| x & 0x7fff_ffff),
@@ -646,7 +687,8 @@ impl Subgroup {
     #[inline(never)]
     fn extended(&mut self, env: &Environment<'_>, id: crate::ir::ExtendedId) {
         let Some(entry) = env.linked.program.tables.extended.get(at(id.0)) else { return };
-        for lane in Lanes(self.mask.bits) {
+        let quick = quick::extended(&mut self.registers, &self.mask, entry.op, &entry.sources, &entry.results);
+        for lane in Lanes(if quick { 0 } else { self.mask.bits }) {
             let mut sources = [0; 4];
             for (value, operand) in sources.iter_mut().zip(&entry.sources) {
                 *value = self.registers.value(operand.reg, operand.rows, lane);
@@ -786,6 +828,18 @@ const fn float_result(instr: &Instr) -> Option<Scalar> {
         Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => Some(ty),
         Instr::Convert { from, to, .. } if from.is_float() => Some(to),
         _ => None,
+    }
+}
+
+/// The smaller of two, of which NaN is none; the total order puts -0 below +0.
+#[inline(always)]
+fn smaller(x: f32, y: f32) -> f32 {
+    if x.is_nan() {
+        y
+    } else if y.is_nan() || x < y || (x == y && x.is_sign_negative()) {
+        x
+    } else {
+        y
     }
 }
 

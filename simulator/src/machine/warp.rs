@@ -15,6 +15,9 @@ use crate::ir::{
 };
 use crate::recorder::FaultDetail;
 
+/// Invocations of a subgroup at most.
+const MOST_LANES: usize = 128;
+
 /// One instruction and the invocations that execute it.
 struct Party<'a> {
     pc: u32,
@@ -35,9 +38,7 @@ impl Subgroup {
         let mut left = self.mask.bits;
         while left != 0 {
             let word = self.registers.word(mask, left.trailing_zeros());
-            let group = Lanes(left)
-                .filter(|&lane| self.registers.word(mask, lane) == word)
-                .fold(0_u128, |bits, lane| bits | 1 << lane);
+            let group = self.registers.lanes_with(mask, word, left);
             left &= !group;
             let members = u128::from(word) & self.live();
             if group & !members != 0 {
@@ -124,6 +125,11 @@ impl Subgroup {
             }
             return;
         }
+        if let ([party], WarpOp::Shuffle(mode)) = (parties, &first.entry.op)
+            && self.shuffle_words(*mode, party.entry, lanes)
+        {
+            return self.follow_results(env, party);
+        }
         let count = parties.iter().map(|party| party.entry.sources.len()).max().unwrap_or(0);
         let mut sources: Vec<Vec<u64>> = vec![vec![0; at(self.lanes())]; count];
         for party in parties {
@@ -142,6 +148,30 @@ impl Subgroup {
             }
             self.follow_results(env, party);
         }
+    }
+
+    /// A shuffle of words by one group at one place; whether it is one.
+    fn shuffle_words(&mut self, mode: ShuffleMode, entry: &Warp, lanes: u128) -> bool {
+        let ([value, b, c], [first, rest @ ..]) = (entry.sources.as_slice(), entry.results.as_slice()) else {
+            return false;
+        };
+        if [value, b, c, first].into_iter().chain(rest).any(|operand| operand.rows != 1) {
+            return false;
+        }
+        let mut values = [0; MOST_LANES];
+        for lane in 0..self.lanes() {
+            values[at(lane)] = self.registers.word(value.reg, lane);
+        }
+        for lane in Lanes(lanes) {
+            let (b, c) = (self.registers.word(b.reg, lane), self.registers.word(c.reg, lane));
+            let (source, in_range) = source_lane(mode, lane, b, c);
+            let there = lanes >> source & 1 == 1;
+            self.registers.set_word(first.reg, lane, if there { values[at(source)] } else { 0 });
+            if let Some(flag) = rest.first() {
+                self.registers.set_word(flag.reg, lane, u32::from(in_range));
+            }
+        }
+        true
     }
 
     /// The invocations of a group where a `bool` row holds.

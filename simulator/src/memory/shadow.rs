@@ -223,6 +223,39 @@ impl Local {
         conflict
     }
 
+    /// One invocation touches several granules. False where an earlier access *may* conflict; then nothing was
+    /// changed and the caller goes granule by granule.
+    #[inline(always)]
+    pub fn touch_free(
+        &mut self,
+        class: Class,
+        range: std::ops::Range<usize>,
+        granules: usize,
+        invocation: u32,
+        stamp: &Stamp<'_>,
+    ) -> bool {
+        if stamp.partial {
+            return false;
+        }
+        let (interval, who) = (u64::from(stamp.interval), u64::from(invocation));
+        for &other in class.conflicts() {
+            if let Some(tags) = &self.tags[other.slot()]
+                && tags[range.clone()].iter().any(|&tag| tag >> 32 == interval && tag & WHO != who)
+            {
+                return false;
+            }
+        }
+        let alone = stamp.base() | who;
+        for tag in &mut self.class(class, granules)[range] {
+            if *tag >> 32 != interval {
+                *tag = alone;
+            } else if *tag != alone {
+                *tag = stamp.join(*tag, invocation);
+            }
+        }
+        true
+    }
+
     fn crowd(&self, class: Class, granule: usize) -> &[Group] {
         self.crowds.get(&(class, granule)).map_or(&[], Vec::as_slice)
     }

@@ -59,6 +59,7 @@ pub(super) fn unary(op: UnaryOp, ty: Integer, a: u64) -> u64 {
     })
 }
 
+#[inline(always)]
 pub(super) fn binary(op: BinaryOp, ty: Integer, a: u64, b: u64) -> u64 {
     let (x, y) = (ty.extend(a), ty.extend(b));
     let (i, j) = (x.cast_signed(), y.cast_signed());

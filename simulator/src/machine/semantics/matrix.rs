@@ -24,6 +24,13 @@ pub fn multiply_accumulate(matrix: Matrix, sources: &[Vec<u64>], results: &mut [
         let b = gather(matrix, Part::B, group, b);
         let c = gather(matrix, Part::C, group, c);
         let mut d = Grid::new(matrix.m, matrix.n);
+        let columns = (0..matrix.n).flat_map(|column| (0..matrix.k).map(move |k| (k, column)));
+        let columns = columns.map(|(k, column)| b.get(k, column));
+        if let Some(bits) = sum::finite(matrix, a.bits.iter().copied(), columns, |row, column| c.get(row, column)) {
+            d.bits = bits;
+            scatter(matrix, group, &d, results);
+            continue;
+        }
         for row in 0..matrix.m {
             for column in 0..matrix.n {
                 let pairs: Vec<(u64, u64)> = (0..matrix.k).map(|k| (a.get(row, k), b.get(k, column))).collect();

@@ -95,7 +95,7 @@ impl Words {
 }
 
 fn instructions() -> Vec<(Instr, Scalar)> {
-    use Scalar::{Bool, F32, I32, U32};
+    use Scalar::{Bf16, Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
     let is_integer_only = |op: BinaryOp| {
         matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor | BinaryOp::Shl | BinaryOp::Shr | BinaryOp::MulHigh)
     };
@@ -109,6 +109,22 @@ fn instructions() -> Vec<(Instr, Scalar)> {
         all.extend([UnaryOp::Neg, UnaryOp::Abs].map(|op| (Instr::Unary { op, ty, dst: DST, a: A }, ty)));
     }
     all.extend([U32, I32, Bool].map(|ty| (Instr::Unary { op: UnaryOp::Not, ty, dst: DST, a: A }, ty)));
+    let clamped = [BinaryOp::ShlClamp, BinaryOp::ShrClamp];
+    for ty in [U64, I64, U16, I16] {
+        all.extend(BINARY.iter().chain(&clamped).map(|&op| binary(op, ty)));
+    }
+    all.extend([U32, I32].iter().flat_map(|&ty| clamped.map(|op| binary(op, ty))));
+    all.extend([U32, I32].map(|ty| binary(BinaryOp::MulWide, ty)));
+    all.extend(BINARY.iter().filter(|op| !is_integer_only(**op)).map(|&op| binary(op, F64)));
+    for ty in [U64, I64, F64] {
+        all.push((Instr::Ternary { op: TernaryOp::MultiplyAdd, ty, dst: DST, a: A, b: B, c: C }, ty));
+    }
+    all.push((Instr::Unary { op: UnaryOp::Sqrt, ty: F32, dst: DST, a: A }, F32));
+    let kinds = [Bool, U8, I8, U16, I16, U32, I32, U64, I64, F16, Bf16, F32];
+    for (from, to) in kinds.iter().flat_map(|&from| kinds.map(|to| (from, to))).filter(|(_, to)| *to != Bool) {
+        let rounding = Rounding::NearestEven;
+        all.push((Instr::Convert { from, to, rounding, dst: DST, src: A }, from));
+    }
     for (from, to) in [U32, I32, F32, Bool].iter().flat_map(|&from| [U32, I32, F32, Bool].map(|to| (from, to))) {
         for rounding in [Rounding::TowardsZero, Rounding::NearestEven, Rounding::Down, Rounding::Up] {
             all.push((Instr::Convert { from, to, rounding, dst: DST, src: A }, from));
@@ -150,8 +166,18 @@ fn fill(subgroup: &mut Subgroup, words: &mut Words, ty: Scalar) {
     for row in 0..ROWS {
         for lane in 0..LANES {
             let word = words.next();
-            subgroup.registers.set_word(Reg(row), lane, if ty == Scalar::Bool { word & 1 } else { word });
+            subgroup.registers.set_word(Reg(row), lane, word & mask_of(ty));
         }
+    }
+}
+
+/// Registers of few bits are kept zero-extended.
+const fn mask_of(ty: Scalar) -> u32 {
+    match ty.bits() {
+        _ if matches!(ty, Scalar::Bool) => 1,
+        8 => 0xff,
+        16 => 0xffff,
+        _ => u32::MAX,
     }
 }
 
@@ -165,9 +191,10 @@ fn all_words(subgroup: &Subgroup) -> Vec<u32> {
 /// Operands and both results of the first invocation whose results differ.
 fn first_difference(fast: &[u32], subgroup: &Subgroup) -> Option<String> {
     let slow = all_words(subgroup);
-    let lane = (0..LANES).find(|&lane| fast[at(lane)] != slow[at(lane)])?;
+    let place = (0..fast.len()).find(|&place| fast[place] != slow[place])?;
+    let lane = crate::cast::narrow(place) % LANES;
     let [a, b, c] = [A, B, C].map(|reg| subgroup.registers.word(reg, lane));
-    Some(format!("{a:#x}, {b:#x}, {c:#x}: fast {:#x}, slow {:#x}", fast[at(lane)], slow[at(lane)]))
+    Some(format!("{a:#x}, {b:#x}, {c:#x}: fast {:#x}, slow {:#x}", fast[place], slow[place]))
 }
 
 #[test]
@@ -203,7 +230,7 @@ fn every_pair_of_special_values_agrees() {
     for arithmetic in PROFILES {
         with_environment(arithmetic, |env, subgroup| {
             subgroup.mask.set(u128::from(u32::MAX), true);
-            for (instr, _) in instructions().into_iter().filter(|(_, ty)| *ty != Scalar::Bool) {
+            for (instr, _) in instructions().into_iter().filter(|(_, ty)| ty.bits() >= 32 && *ty != Scalar::Bool) {
                 for (second, third) in SPECIAL.iter().zip(SPECIAL.iter().cycle().skip(5)) {
                     for lane in 0..LANES {
                         subgroup.registers.set_word(A, lane, SPECIAL[at(lane) % SPECIAL.len()]);

@@ -62,7 +62,8 @@ impl<'t> Lowerer<'_, 't> {
         // The module's own variables and the launch's buffers; parameters are constants of another kind.
         let is_parameter = |address: u64| self.parameters.contains_key(&address);
         let own = |space: StateSpace| {
-            let wanted = if space == StateSpace::Global { crate::ir::Space::Storage } else { crate::ir::Space::Uniform };
+            let wanted =
+                if space == StateSpace::Global { crate::ir::Space::Storage } else { crate::ir::Space::Uniform };
             let bound = self.bindings.iter().filter(move |binding| binding.space == wanted);
             let addresses = bound.filter_map(|binding| binding.address);
             addresses.filter(move |&address| is_parameter(address) == (space == StateSpace::Param))

@@ -162,13 +162,91 @@ fn product(matrix: Matrix, (a, b): (u64, u64), special: &mut Special) -> Option<
     None
 }
 
+/// Factors that are all finite, each as a signed significand and the exponent of its leading place.
+struct Factors {
+    significands: Vec<i32>,
+    scales: Vec<i32>,
+    /// Bits of the fraction.
+    fraction: i32,
+}
+
+/// The scale of a zero, which never is the largest.
+const NO_SCALE: i32 = -(1 << 20);
+
+impl Factors {
+    /// `None` where one is infinite or NaN.
+    fn new(element: Element, bits: impl Iterator<Item = u64>) -> Option<Self> {
+        let mut factors = Self { significands: Vec::new(), scales: Vec::new(), fraction: 0 };
+        for bits in bits {
+            let (negative, Number::Finite { magnitude, exponent }, fraction) = operand(element, bits) else {
+                return None;
+            };
+            let significand = i32::try_from(magnitude).ok()?;
+            factors.significands.push(if negative { -significand } else { significand });
+            factors.scales.push(if magnitude == 0 { NO_SCALE } else { exponent + fraction });
+            factors.fraction = fraction;
+        }
+        Some(factors)
+    }
+
+    fn line(&self, length: usize, line: usize) -> impl Iterator<Item = (i32, i32)> {
+        let range = line * length..(line + 1) * length;
+        let significands = self.significands.get(range.clone()).unwrap_or_default();
+        significands.iter().copied().zip(self.scales.get(range).unwrap_or_default().iter().copied())
+    }
+}
+
+/// All elements of D where the factors are finite and have 16 or more bits: what [`floats`] gives for each, with every
+/// factor unpacked once. `a` by rows, `b` by columns. `None` where this is not so.
+pub(super) fn finite(
+    matrix: Matrix,
+    a: impl Iterator<Item = u64>,
+    b: impl Iterator<Item = u64>,
+    c: impl Fn(u32, u32) -> u64,
+) -> Option<Vec<u64>> {
+    if matrix.m == 8 || !matches!(matrix.a, Element::F16 | Element::Bf16 | Element::Tf32) {
+        return None;
+    }
+    let (a, b, length) = (Factors::new(matrix.a, a)?, Factors::new(matrix.b, b)?, crate::cast::at(matrix.k));
+    let (from, to) = (accumulator(matrix.c), accumulator(matrix.d));
+    let fraction = a.fraction + b.fraction;
+    let raise = (FRACTION - fraction).max(0);
+    let mut results = Vec::with_capacity(crate::cast::at(matrix.m * matrix.n));
+    for row in 0..matrix.m {
+        for column in 0..matrix.n {
+            let pairs = || a.line(length, crate::cast::at(row)).zip(b.line(length, crate::cast::at(column)));
+            let c = c(row, column);
+            let Number::Finite { magnitude, exponent } = from.unpack(c) else { return None };
+            let scale = exponent + from.fraction_bits().cast_signed();
+            let own = if magnitude == 0 { NO_SCALE * 2 } else { scale };
+            let largest = pairs().map(|((_, i), (_, j))| i + j).fold(own, i32::max);
+            let unit = largest - FRACTION;
+            let mut sum = 0_i64;
+            for ((x, i), (y, j)) in pairs() {
+                let product = i64::from(x) * i64::from(y);
+                let shift = (raise - (i + j - fraction - unit)).clamp(0, 63);
+                let magnitude = (product.abs() << raise) >> shift;
+                sum += if product < 0 { -magnitude } else { magnitude };
+            }
+            let term = Term { negative: from.is_negative(c), magnitude, exponent, scale };
+            let c = i64::try_from(aligned(term, unit)).unwrap_or(0);
+            results.push(if largest < NO_SCALE / 2 { 0 } else { finished(i128::from(sum + c), unit, to) });
+        }
+    }
+    Some(results)
+}
+
 /// The sum of finite terms.
 fn total(terms: &[Term], to: Float) -> u64 {
     let Some(largest) = terms.iter().filter(|term| term.magnitude != 0).map(|term| term.scale).max() else {
         return 0;
     };
     let unit = largest - FRACTION;
-    let sum: i128 = terms.iter().map(|term| aligned(*term, unit)).sum();
+    finished(terms.iter().map(|term| aligned(*term, unit)).sum(), unit, to)
+}
+
+/// A sum in units of `2^unit` as a result.
+fn finished(sum: i128, unit: i32, to: Float) -> u64 {
     let magnitude = u64::try_from(sum.unsigned_abs()).unwrap_or(u64::MAX);
     let rounding = if to == Float::F16 { Rounding::NearestEven } else { Rounding::TowardsZero };
     // What is too large becomes infinite although it is cut off.
