@@ -1,6 +1,6 @@
 //! The main job: every kernel and variant of the catalogue at its documented shapes, each verdict computed
-//! and then compared with the one it must get, in every language that the kernel is written in. What this machine cannot
-//! compile is skipped, and said to be.
+//! and then compared with the one it must get, in every language that the kernel is written in. What this
+//! machine cannot compile is skipped, and said to be.
 
 use std::time::Instant;
 

@@ -144,8 +144,13 @@ fn text(report: &CheckReport, words: &Words) -> String {
 fn locations(finding: &Finding, words: &Words, files: &[SourceFile]) -> (Location, Vec<Location>) {
     let mut labels = words.labels.iter().map(|label| (label.span, label.text.clone()));
     let (span, label) = labels.next().unwrap_or((finding.first.span, words.title.clone()));
-    let calls = finding.first.call_stack.iter().chain(finding.second.iter().flat_map(|second| &second.call_stack));
-    let calls = calls.map(|span| (*span, format!("called from {}", place(*span, files))));
+    let calls = std::iter::once(&finding.first).chain(&finding.second).flat_map(|site| {
+        let outwards = |at| crate::words::outwards(site, at, files);
+        site.call_stack
+            .iter()
+            .enumerate()
+            .map(move |(at, span)| (*span, format!("{} {}", outwards(at), place(*span, files))))
+    });
     let related = labels.chain(calls).map(|(span, text)| location(span, text, files)).collect();
     (location(span, label, files), related)
 }

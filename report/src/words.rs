@@ -228,7 +228,19 @@ fn site_note(which: &str, several: bool, site: &AccessSite) -> String {
 
 fn calls(which: &str, several: bool, site: &AccessSite, files: &[SourceFile]) -> Vec<String> {
     let which = if several { format!("{which}: ") } else { String::new() };
-    site.call_stack.iter().map(|span| format!("{which}called from {}", place(*span, files))).collect()
+    let outer =
+        |position: usize, span: &Span| format!("{which}{} {}", outwards(site, position, files), place(*span, files));
+    site.call_stack.iter().enumerate().map(|(position, span)| outer(position, span)).collect()
+}
+
+/// How a place of the call stack leads to the one before it: by a call; or, where that is quoted and this is in a file
+/// whose text nobody has, by a compiler (the `.loc` of a PTX instruction).
+pub fn outwards(site: &AccessSite, position: usize, files: &[SourceFile]) -> &'static str {
+    let quoted = |span: Span| {
+        usize::try_from(span.file).ok().and_then(|index| files.get(index)).is_some_and(|file| file.text.is_some())
+    };
+    let compiled = position == 0 && quoted(site.span) && site.call_stack.first().is_some_and(|&span| !quoted(span));
+    if compiled { "compiled from" } else { "called from" }
 }
 
 fn how_many(finding: &Finding) -> String {

@@ -368,8 +368,11 @@ fn report_divergence(resident: &Resident, env: &mut Parts<'_>, waiting: &[(u32, 
                 let gone = all & !subgroup.live();
                 (gone != 0).then(|| (subgroup.id, lane(gone)))
             });
-            let (id, lane) = ended.unwrap_or((id, 0));
-            site(id, lane, last, Action::Ended)
+            match ended {
+                Some((id, lane)) => site(id, lane, last, Action::Ended),
+                // Everyone is there, and more are expected.
+                None => site(id, lane(first.lanes), first.pc, Action::Barrier),
+            }
         }
     };
     let first_site = site(id, lane(first.lanes), first.pc, Action::Barrier);

@@ -177,8 +177,10 @@ fn cross_findings(
             for &other in shown.candidates.iter().filter(|&&other| other != writer) {
                 let (Some(mine), Some(theirs)) = (logs.get(&writer), logs.get(&other)) else { continue };
                 for first in mine.iter().filter(touches).filter(|entry| entry.action.is_write()) {
-                    for second in
-                        theirs.iter().filter(touches).filter(|entry| first.class.conflicts().contains(&entry.class))
+                    for second in theirs
+                        .iter()
+                        .filter(touches)
+                        .filter(|entry| first.cross_class.conflicts().contains(&entry.cross_class))
                     {
                         let both_write = second.action.is_write();
                         if both_write && (first.pc, writer) > (second.pc, other) {

@@ -56,7 +56,7 @@ pub struct SpanId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BindingId(pub u32);
 
-/// Index into [`Program::accesses`].
+/// Index into [`Tables::accesses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccessId(pub u32);
 
@@ -470,7 +470,8 @@ pub struct Access {
     pub address: Address,
     /// Indices with declared limits that led to the address, outermost first.
     pub checks: Vec<IndexCheck>,
-    /// Required alignment of the address in bytes; 1 where any address will do.
+    /// Required alignment of the address in bytes, or of the place that its `index` counts from where a step of the index
+    /// keeps less; 1 where any address will do.
     pub alignment: u32,
     /// The bindings that an access by address can touch; `None` for any.
     pub reaches: Option<Vec<BindingId>>,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use gridproof_launch::{BufferId, Launch};
 
 use crate::cast::{at, narrow, wide};
-use crate::drive::{End, FUEL, Meeting, Parts, Resident, meet, over_budget};
+use crate::drive::{End, FUEL, Meeting, Parts, Resident, meet, over_budget, settle};
 use crate::explain::Evidence;
 use crate::ir::Span;
 use crate::link::Linked;
@@ -315,11 +315,18 @@ impl<'a> Crowd<'a> {
                     self.exhausted = Some(exhausted(self.linked, budget, span, self.ended));
                     break event;
                 }
-                (Event::Paused, _) if self.watch.is_some() => {}
+                (Event::Paused, _) if self.watch.is_some() && env.workgroup.arrivals.is_empty() => {}
                 _ => break event,
             }
         };
         self.spent += subgroup.instructions - before;
+        let clock = subgroup.clock;
+        if settle(&mut member.resident, self.linked, &mut self.intervals) {
+            // Whoever waited at a named barrier goes on.
+            self.ready.retain(|ready| ready.workgroup != chosen.workgroup);
+            self.make_ready(position);
+            return;
+        }
         if matches!(event, Event::Ended | Event::Waiting) {
             self.ready.remove(place);
             member.ready -= 1;
@@ -327,7 +334,7 @@ impl<'a> Crowd<'a> {
                 self.settle(position);
             }
         } else {
-            self.ready[place].clock = subgroup.clock;
+            self.ready[place].clock = clock;
         }
     }
 

@@ -178,6 +178,25 @@ fn every_opcode_has_a_row_and_every_row_a_listed_opcode() {
     assert!(untested.is_empty(), "without a row: {untested:?}");
 }
 
+/// What needs more than one invocation or memory has its cases in `tests/pass/ptx`.
+#[test]
+fn every_other_opcode_has_a_case() {
+    let mut text = String::from(include_str!("ptx/mma.txt"));
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pass/ptx")).unwrap() {
+        for file in std::fs::read_dir(entry.unwrap().path()).unwrap() {
+            text += &std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
+        }
+    }
+    let words: BTreeSet<&str> = text
+        .split(|c: char| !(c.is_ascii_alphanumeric() || "%_".contains(c)))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let families = ptx_support();
+    let others = families.iter().filter(|family| !family.scalar).flat_map(|family| family.opcodes);
+    let missing: Vec<_> = others.map(|opcode| opcode.opcode).filter(|opcode| !words.contains(opcode)).collect();
+    assert!(missing.is_empty(), "no case has: {missing:?}");
+}
+
 #[test]
 fn the_document_lists_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("PTX.md");
@@ -194,8 +213,11 @@ fn document() -> String {
     for family in ptx_support() {
         write!(text, "\n## {}\n\n| opcode | forms |\n| --- | --- |\n", family.name).unwrap();
         for opcode in family.opcodes {
-            let forms: Vec<String> =
-                opcode.forms.iter().map(|form| format!("`{}`", form.replace('|', "\\|"))).collect();
+            let form = |form: &&&str| {
+                let text = form.replace('|', "\\|");
+                if form.starts_with(['.', '{']) && !form.contains(' ') { format!("`{text}`") } else { text }
+            };
+            let forms: Vec<String> = opcode.forms.iter().map(|text| form(&text)).collect();
             writeln!(text, "| `{}` | {} |", opcode.opcode, forms.join("<br>")).unwrap();
         }
     }
@@ -210,10 +232,13 @@ The list is made from the table beside the lowering (`BLESS=1 cargo test -p grid
 Where PTX leaves a result open, this is assumed:
 
 * integer division by zero gives all ones, for quotient and remainder;
-* a NaN that an operation gives is 0x7fff (f16, bf16), 0x7fffffff (f32, tf32), 0x7ff8000000000000 (f64) or 0x7f (e4m3,
-  e5m2); `mov`, `abs`, `neg`, `copysign` and selections keep the bits of theirs;
-* `.ftz` flushes operands before and results after they are rounded;
+* a NaN that an operation gives is 0x7fff (f16, bf16), 0x7fffffff (f32), 0x7fffe000 (tf32) or 0x7f (e4m3, e5m2); f64
+  keeps payloads, and makes 0xfff8000000000000; `mov`, `copysign` and selections keep the bits of theirs;
+* `.ftz` flushes operands, and results that are too small before they are rounded; the f32 forms of `mul`, `fma`, `div`
+  and `rcp` that round to nearest look after it instead, which differs for a result that is rounded up to the smallest
+  normal number, and no other;
 * approximate functions give the correctly rounded value, and the report names them;
 * `add`, `sub` and `mul` without a rounding are not contracted to `fma`;
-* the condition code is 0 where no `.cc` has set it.
+* the condition code is 0 where no `.cc` has set it;
+* the products of `mma` are added as tensor cores of the Hopper generation add them.
 ";

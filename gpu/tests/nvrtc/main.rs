@@ -3,6 +3,7 @@
 //! Without one, every test that needs it is listed as ignored with the reason `skipped: ...` in front of its name;
 //! with `GRIDPROOF_REQUIRE_NVRTC=1` every such test fails.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gridproof_gpu::nvrtc::{Nvrtc, NvrtcError, Places, Program};
@@ -23,7 +24,11 @@ const TESTS: &[Test] = &[
 fn main() {
     let arguments = Arguments::from_args();
     let required = std::env::var("GRIDPROOF_REQUIRE_NVRTC").is_ok_and(|value| value == "1");
-    let found = Nvrtc::find(&Places::from_environment()).map(Arc::new).map_err(|error| error.to_string());
+    // Where `.ci/nvrtc` installs it.
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/nvrtc");
+    let found = Nvrtc::find(&Places::from_environment().with_folder(installed))
+        .map(Arc::new)
+        .map_err(|error| error.to_string());
     let mut trials: Vec<Trial> = TESTS.iter().map(|test| trial(*test, &found, required)).collect();
     trials.push(Trial::test("find::a_missing_library_says_where_it_was_looked_for", missing));
     trials.push(Trial::test("find::a_file_that_is_no_library_says_so", no_library));
@@ -124,7 +129,7 @@ fn missing() -> Result<(), Failed> {
 }
 
 fn no_library() -> Result<(), Failed> {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     match Nvrtc::find(&Places::only(&file)) {
         Err(NvrtcError::NotAvailable { why, tried }) => check(tried.len() == 1 && !why.is_empty(), &why),
         other => Err(format!("{other:?}").into()),

@@ -3,7 +3,7 @@
 use gridproof_report::model::{CheckReport, Verdict, VerdictRow, Verdicts};
 use gridproof_report::table::{Layout, render};
 use gridproof_report::{junit, sarif};
-use gridproof_simulator::finding::{Finding, Severity};
+use gridproof_simulator::finding::{Finding, Rule, Severity};
 use serde_json::Value;
 
 use crate::made;
@@ -77,7 +77,7 @@ fn sarif_has_what_the_format_requires() {
         assert_eq!(log["version"], "2.1.0");
         let run = &log["runs"][0];
         let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
-        assert_eq!(rules.len(), 10);
+        assert_eq!(rules.len(), Rule::ALL.len());
         for result in run["results"].as_array().unwrap() {
             let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
             assert_eq!(rules[index]["id"], result["ruleId"]);

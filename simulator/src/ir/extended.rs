@@ -152,6 +152,8 @@ pub enum FloatOp {
     Mul,
     /// `a * b + c`, rounded once.
     MultiplyAdd,
+    /// The same, but 0 where `a` or `b` is the NaN of elements outside of a tensor.
+    MultiplyAddInside,
     /// `a / b`.
     Div,
     /// `a / b` with the range limits of PTX's `div.approx`.

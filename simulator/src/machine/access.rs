@@ -94,7 +94,7 @@ impl Subgroup {
         if linked.config.detectors.offset {
             self.check_offsets(env, access);
         }
-        self.compute_addresses(access);
+        self.compute_addresses(linked, access);
         let size = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
         let Some(place) = self.place(env, access) else {
             return self.access_by_address(env, access, lanes, size, granted);
@@ -376,7 +376,7 @@ impl Subgroup {
             self.wrapped_address(env, access, reg);
         }
         let narrow = address.offset.filter(|reg| !address.wide && !self.exact.is_clean(*reg));
-        let offset = narrow.map(|reg| (reg, false));
+        let offset = narrow.map(|reg| (reg, is_signed_offset(env.linked, access)));
         for check in &access.checks {
             if !self.exact.is_clean(check.index) && Some(check.index) != address.index {
                 self.wrapped(env, access, check.index, check.signed);
@@ -393,7 +393,7 @@ impl Subgroup {
             let word = self.registers.word(reg, lane);
             let computed = if signed { i64::from(word.cast_signed()) } else { i64::from(word) };
             let value = self.exact.value(reg, lane, word);
-            if value.may_be(computed) {
+            if value.may_be(computed) || (is_signed_offset(env.linked, access) && value.may_be(i64::from(word))) {
                 continue;
             }
             let (space, buffer, start, scale) = match access.address.base {
@@ -445,8 +445,9 @@ impl Subgroup {
 
     /// Fills `self.addresses` with byte offsets in the window (absolute addresses for [`Base::Absolute`]).
     #[inline(always)]
-    pub(super) fn compute_addresses(&mut self, access: &Access) {
+    pub(super) fn compute_addresses(&mut self, linked: &Linked, access: &Access) {
         let address = &access.address;
+        let signed = is_signed_offset(linked, access);
         let base = address.displacement.cast_unsigned();
         let scale = u64::from(address.scale);
         for i in 0..self.registers.per_row() {
@@ -461,6 +462,11 @@ impl Subgroup {
                 let Chunk(offset) = self.registers.row(reg)[i];
                 for lane in 0..CHUNK {
                     sum[lane] = sum[lane].wrapping_add(u64::from(offset[lane]));
+                }
+                if signed {
+                    for lane in 0..CHUNK {
+                        sum[lane] = sum[lane].wrapping_sub(u64::from(offset[lane] >> 31) << 32);
+                    }
                 }
                 if address.wide {
                     let Chunk(high) = self.registers.row(reg.high())[i];
@@ -593,22 +599,30 @@ impl Subgroup {
         pattern: Pattern,
     ) {
         let mask = u64::from(access.alignment) - 1;
+        if has_aligned_start(access) {
+            return self.misaligned(env, access, place, lanes);
+        }
         let step = u64::from(access.count) * u64::from(access.scalar.bits() / 8);
         let off = match pattern {
             Pattern::Adjacent { first, .. } => (place.start + first) | step,
             Pattern::Same { address } => place.start + address,
             Pattern::Scattered => Lanes(lanes).fold(0, |all, lane| all | (place.start + self.addresses[at(lane)])),
         };
-        if off & mask != 0 && env.linked.config.detectors.alignment {
+        if off & mask != 0 {
             self.misaligned(env, access, place, lanes);
         }
     }
 
     #[inline(never)]
     fn misaligned(&self, env: &mut Environment<'_>, access: &Access, place: &Place, lanes: u128) {
+        if !env.linked.config.detectors.alignment {
+            return;
+        }
         for lane in Lanes(lanes) {
             let offset = place.start + self.addresses[at(lane)];
-            if offset.is_multiple_of(u64::from(access.alignment)) {
+            let index = access.address.index.filter(|_| has_aligned_start(access));
+            let behind = index.map_or(0, |reg| u64::from(self.registers.word(reg, lane) * access.address.scale));
+            if offset.wrapping_sub(behind).is_multiple_of(u64::from(access.alignment)) {
                 continue;
             }
             let buffer = matches!(place.space, Space::Storage | Space::Uniform).then_some(place.buffer);
@@ -1034,6 +1048,7 @@ impl Subgroup {
                         offset,
                         bytes: low(bytes),
                         class: class_of(access),
+                        cross_class: cross_class(access, class_of(access)),
                         action: action_of(access),
                         workgroup: env.workgroup.index,
                         invocation: self.first_invocation + lane,
@@ -1050,6 +1065,19 @@ impl Subgroup {
         }
         found.into_iter().for_each(|entry| trace.log(entry));
     }
+}
+
+/// Whether an offset of 32 bits with the top bit set lies before the memory, from where a displacement may come back: in
+/// PTX, where addresses in workgroup and private memory have 32 bits.
+fn is_signed_offset(linked: &Linked, access: &Access) -> bool {
+    !linked.program.signs_known
+        && !access.address.wide
+        && matches!(access.address.base, Base::Workgroup | Base::Private)
+}
+
+/// Whether the alignment is that of the place that `index` counts from: a step of it keeps less.
+const fn has_aligned_start(access: &Access) -> bool {
+    access.address.index.is_some() && !access.address.scale.is_multiple_of(access.alignment)
 }
 
 /// How many granules each invocation covers, as a power of two, when that is one and the start is on a granule.

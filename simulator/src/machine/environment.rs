@@ -114,6 +114,8 @@ pub struct TraceEntry {
     pub bytes: u32,
     /// How it takes part in conflicts.
     pub class: Class,
+    /// The same for other workgroups.
+    pub cross_class: Class,
     /// What it did.
     pub action: Action,
     /// Linear workgroup.

@@ -12,7 +12,8 @@
 //!
 //! A value that is loaded, comes from a remainder, a float, a bit count, a bit field or another invocation is taken
 //! as given. So is a result whose exact value leaves 64 bits: no address space has such an offset, which is what
-//! tells a multi-round hash from an offset. A constant of 2^31 or more that is added or subtracted may be meant
+//! tells a multi-round hash from an offset. Where signs are not known, so is a product with an odd constant of 2^24 or
+//! more that does not fit 32 bits: hashes and random numbers have such factors, and strides do not. A constant of 2^31 or more that is added or subtracted may be meant
 //! as a negative number; the reading under which nothing wraps is taken. Every other operation reads it by its type.
 //!
 //! # Values whose sign nobody knows
@@ -31,7 +32,7 @@
 //! # What it does not see
 //!
 //! An offset that wrapped, was stored to memory and loaded again; one that wrapped and went through `%`; a
-//! wrap in 64-bit arithmetic. A hash reduced to an index by a shift alone, after one multiplication, is
+//! wrap in 64-bit arithmetic. In WGSL, a hash reduced to an index by a shift alone, after one multiplication, is
 //! reported although it is meant.
 //!
 //! # How it stays cheap
@@ -58,6 +59,8 @@ pub struct Value {
 /// Candidates kept at most; a value with more is taken as given.
 const MOST: usize = 4;
 const NOWHERE: u32 = u32::MAX;
+/// Odd factors from here on mix bits.
+const SMALLEST_MIXER: u32 = 1 << 24;
 const TOP: u32 = 1 << 31;
 
 impl Value {
@@ -128,6 +131,8 @@ pub struct Exact {
     spare: Spare,
     lanes: usize,
     signs_known: bool,
+    /// Rows with a constant that can only be the factor of a hash.
+    mixing: Vec<bool>,
 }
 
 /// What to do after an instruction ran.
@@ -157,7 +162,11 @@ impl Exact {
             }
         }
         let wide = vec![None; at(program.rows)];
-        Self { rows, wide, spare: Vec::new(), lanes, signs_known: program.signs_known }
+        let mut mixing = vec![false; at(program.rows)];
+        for &(reg, word) in program.constants.iter().filter(|_| !program.signs_known) {
+            mixing[at(reg.0)] = word & 1 == 1 && word.cast_signed().unsigned_abs() >= SMALLEST_MIXER;
+        }
+        Self { rows, wide, spare: Vec::new(), lanes, signs_known: program.signs_known, mixing }
     }
 
     /// Whether the row's exact and computed values agree and are below 2^31.
@@ -262,7 +271,7 @@ impl Exact {
                 let word = registers.word(src, lane);
                 let read = read_as(word, from.is_signed());
                 let value = self.value(src, lane, word);
-                let exact = if value.may_be(read) { read } else { value.exact() };
+                let exact = if value.may_be(read) || self.is_open(src) { read } else { value.exact() };
                 here(exact.wrapping_sub(read), value.origin)
             }
             Instr::Convert { src, .. } => self.difference(src, lane),
@@ -270,7 +279,8 @@ impl Exact {
                 let read = |reg: Reg| {
                     let word = registers.word(reg, lane);
                     let (value, read) = (self.value(reg, lane, word), read_as(word, ty.is_signed()));
-                    (if value.may_be(read) { read } else { value.exact() }, read, value.origin)
+                    let as_read = value.may_be(read) || self.is_open(reg);
+                    (if as_read { read } else { value.exact() }, read, value.origin)
                 };
                 let ((x, p, first), (y, q, second)) = (read(a), read(b));
                 here(x.wrapping_mul(y).wrapping_sub(p.wrapping_mul(q)), first.min(second))
@@ -334,7 +344,11 @@ impl Exact {
             Instr::Binary { op, ty, a, b, .. } => self.binary(op, ty, [a, b], registers, lane, pc),
             Instr::Ternary { op: TernaryOp::MultiplyAdd, ty, a, b, c, .. } => {
                 let factor = |reg| self.factor(reg, registers, lane, ty);
-                self.each([factor(a), factor(b), operand(c)], ty, pc, |[x, y, z]| x * y + z)
+                let product = self.each([factor(a), factor(b), operand(c)], ty, pc, |[x, y, z]| x * y + z);
+                let word = |reg| u64::from(registers.word(reg, lane));
+                self.unless_mixed(product, [a, b], || {
+                    semantics::ternary(TernaryOp::MultiplyAdd, ty, word(a), word(b), word(c), FUSED)
+                })
             }
             Instr::Ternary { a, b, c, .. } => {
                 let (x, low, high) = (operand(a), operand(b), operand(c));
@@ -380,7 +394,21 @@ impl Exact {
             return self.each([settled(x, a), y, Value::one(0, NOWHERE)], ty, pc, |[x, y, _]| combine(op, x, y));
         }
         let factor = |reg| self.factor(reg, registers, lane, ty);
-        self.each([factor(a), factor(b), Value::one(0, NOWHERE)], ty, pc, |[x, y, _]| combine(op, x, y))
+        let result = self.each([factor(a), factor(b), Value::one(0, NOWHERE)], ty, pc, |[x, y, _]| combine(op, x, y));
+        if op != BinaryOp::Mul {
+            return result;
+        }
+        let word = |reg| u64::from(registers.word(reg, lane));
+        self.unless_mixed(result, [a, b], || semantics::binary(op, ty, word(a), word(b), FUSED))
+    }
+
+    /// A product that does not fit is given where one factor is that of a hash.
+    fn unless_mixed(&self, product: Value, factors: [Reg; 2], computed: impl Fn() -> u64) -> Value {
+        let fits = product.candidates().iter().any(|&exact| is_representable(i128::from(exact)));
+        if fits || !factors.iter().any(|reg| self.mixing[at(reg.0)]) {
+            return product;
+        }
+        Value::given(low(computed()), None)
     }
 
     /// A constant of open sign is a negative number, unless only the other reading gives a result that fits.

@@ -67,10 +67,31 @@ impl Subgroup {
             return;
         }
         self.leave_group(group);
+        self.compare_places(env, barrier, group);
         match self.parked.iter_mut().find(|parked| parked.pc == pc && is_at(parked, barrier)) {
             Some(parked) => parked.lanes |= group,
             None => self.parked.push(Parked { pc, lanes: group, place: ParkedAt::Rendezvous { id, barrier } }),
         }
+    }
+
+    /// An aligned barrier is one for the whole subgroup: its invocations must not come to it at different instructions.
+    fn compare_places(&self, env: &mut Environment<'_>, barrier: u32, group: u128) {
+        let rendezvous = &env.linked.program.tables.rendezvous;
+        let is_aligned = |parked: &&Parked| match parked.place {
+            ParkedAt::Rendezvous { id, .. } => rendezvous.get(at(id.0)).is_some_and(|entry| entry.aligned),
+            ParkedAt::Warp { .. } => false,
+        };
+        let elsewhere = |parked: &&Parked| is_at(parked, barrier) && parked.pc != self.pc();
+        let Some(other) = self.parked.iter().filter(elsewhere).find(is_aligned).copied() else { return };
+        if !env.linked.config.detectors.barrier {
+            return;
+        }
+        let site = self.standing(env, group.trailing_zeros(), Action::Barrier);
+        let invocation = self.first_invocation + other.lanes.trailing_zeros();
+        let second = RawSite { invocation, pc: other.pc, ..site.clone() };
+        let (waiting, elsewhere) = (group.count_ones(), other.lanes.count_ones());
+        let detail = FaultDetail::Divergence { waiting, elsewhere, other: Box::new(second) };
+        env.recorder.fault(Rule::BarrierDivergence, 4, || (site, detail), self.pc());
     }
 
     /// Everyone at a barrier must expect as many.

@@ -289,7 +289,8 @@ impl Subgroup {
                     } else if !self.next_group() {
                         return self.stopped();
                     }
-                    continue;
+                    // Who comes next may already come for the next time: the driver looks at the barrier first.
+                    return Event::Paused;
                 }
                 Instr::Transfer(id) => self.transfer_instruction(env, id),
                 Instr::Exit | Instr::Trap => {
@@ -668,6 +669,15 @@ impl Subgroup {
             (UnaryOp::Flush, Scalar::F32) => {
                 r.map1(m, dst, a, |x| if x & 0x7f80_0000 == 0 { x & 0x8000_0000 } else { x });
             }
+            // Where the language says what a NaN is, changing its sign gives that one, too.
+            (UnaryOp::Neg, Scalar::F32) if env.linked.program.arithmetic.is_some() => {
+                let nan = env.linked.program.nan;
+                r.map1(m, dst, a, |x| if x & 0x7fff_ffff > 0x7f80_0000 { nan } else { x ^ 0x8000_0000 });
+            }
+            (UnaryOp::Abs, Scalar::F32) if env.linked.program.arithmetic.is_some() => {
+                let nan = env.linked.program.nan;
+                r.map1(m, dst, a, |x| if x & 0x7fff_ffff > 0x7f80_0000 { nan } else { x & 0x7fff_ffff });
+            }
             (UnaryOp::Sqrt, Scalar::F32) if env.linked.config.arithmetic.denormals == Denormals::Keep => {
                 let nan = env.linked.program.nan;
                 r.map1(m, dst, a, |x| {
@@ -805,6 +815,14 @@ impl Subgroup {
             };
             let is_nan = result == NAN && rows == 1 && matches!(float_result(instr), Some(Scalar::F32));
             let result = if is_nan { u64::from(env.linked.program.nan) } else { result };
+            let result = match *instr {
+                Instr::Unary { op: UnaryOp::Neg | UnaryOp::Abs, ty, a, .. }
+                    if env.linked.program.arithmetic.is_some() =>
+                {
+                    sign_of_nan(ty, self.registers.value(a, ty.rows(), lane), result)
+                }
+                _ => result,
+            };
             self.registers.set_value(dst, rows, lane, result);
         }
     }
@@ -820,6 +838,14 @@ impl Subgroup {
 
 /// The quiet NaN that [`semantics`] gives for f32.
 const NAN: u64 = 0x7fc0_0000;
+
+/// What devices make of a double NaN whose sign is to change (seen on an H200): it stays as it is, but quiet.
+const fn sign_of_nan(ty: Scalar, operand: u64, result: u64) -> u64 {
+    match ty {
+        Scalar::F64 if operand << 1 > 0x7ff0_0000_0000_0000 << 1 => operand | 1 << 51,
+        _ => result,
+    }
+}
 
 /// The type of an instruction's result, where that is a float computed from others.
 const fn float_result(instr: &Instr) -> Option<Scalar> {

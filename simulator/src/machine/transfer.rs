@@ -104,7 +104,7 @@ impl Subgroup {
         if env.linked.config.detectors.offset {
             self.check_offsets(env, &store);
         }
-        self.locate(&store);
+        self.locate(env, &store);
         let addresses = self.addresses.clone();
         let Some(place) = self.place(env, &store) else { return };
         let size = u64::from(bytes);
@@ -194,7 +194,7 @@ impl Subgroup {
         self.perform(env, &Touch { access, place: &place, lanes, pattern, size });
     }
 
-    fn locate(&mut self, access: &Access) {
-        self.compute_addresses(access);
+    fn locate(&mut self, env: &Environment<'_>, access: &Access) {
+        self.compute_addresses(env.linked, access);
     }
 }

@@ -3,15 +3,17 @@
 //!
 //! # What is assumed where the ISA leaves it open
 //!
-//! * Every NaN that an operation gives is the canonical one of its type: 0x7fff for f16 and bf16, 0x7fffffff for f32
-//!   and tf32, 0x7ff8000000000000 for f64, 0x7f for e4m3 and e5m2.
-//! * `.ftz` flushes operands before and results after the rounding, with their signs.
+//! * A NaN that an operation gives is the canonical one of its type: 0x7fff for f16 and bf16, 0x7fffffff for f32, 0x7fffe000
+//!   for tf32, 0x7f for e4m3 and e5m2. Those of f64 keep a payload (`payload`).
+//! * `.ftz` flushes operands, and results that are below the smallest normal number before they are rounded (after, for
+//!   conversions), with their signs.
 //! * Approximate functions are the correctly rounded ones, as far as the `libm` crate gives them.
 
 mod bits;
 mod convert;
 mod float;
 mod integer;
+mod payload;
 mod rounded;
 
 pub(super) use self::convert::decode;

@@ -11,9 +11,8 @@ mod layout;
 mod sum;
 
 use self::layout::Part;
-use super::format::Float;
 use crate::cast::at;
-use crate::ir::{Element, Matrix};
+use crate::ir::{Element, ExtendedOp, FloatOp, FloatOperation, Matrix, Scalar};
 
 /// D = A B + C. `sources` are the registers of A, then of B, then of C, `results` those of D: 32 invocations each.
 pub fn multiply_accumulate(matrix: Matrix, sources: &[Vec<u64>], results: &mut [Vec<u64>]) {
@@ -93,10 +92,13 @@ fn scatter(matrix: Matrix, group: u32, grid: &Grid, registers: &mut [Vec<u64>]) 
 /// One element of D.
 fn element(matrix: Matrix, pairs: &[(u64, u64)], c: u64) -> u64 {
     match matrix.a {
-        Element::F64 => pairs.iter().fold(c, |sum, &(a, b)| {
-            let [a, b, c] = [a, b, sum].map(f64::from_bits);
-            Float::F64.nearest_to_f64(a.mul_add(b, c))
-        }),
+        Element::F64 => {
+            let step = ExtendedOp::Float(FloatOperation::new(FloatOp::MultiplyAdd, Scalar::F64));
+            pairs.iter().fold(c, |sum, &(a, b)| {
+                let [result, _] = super::extended(step, [a, b, sum, 0]);
+                result
+            })
+        }
         Element::S8 | Element::U8 | Element::S4 | Element::U4 | Element::B1And | Element::B1Xor => {
             integers(matrix, pairs, c)
         }

@@ -8,7 +8,7 @@ use super::memory::{Window, plain};
 use super::words::Words;
 use super::{Lowered, Lowerer, written};
 use crate::frontend::ptx::ast::{Instruction, Operand as Written, StateSpace, Type};
-use crate::ir::{AccessKind, Address, BinaryOp, Builtin, Instr, Operand, Reg, Scalar, ShuffleMode, WarpOp};
+use crate::ir::{Access, AccessKind, Address, BinaryOp, Builtin, Instr, Operand, Reg, Scalar, ShuffleMode, WarpOp};
 
 impl<'t> Lowerer<'_, 't> {
     /// Lowers the instruction if it is one of these; whether it was.
@@ -83,7 +83,8 @@ impl<'t> Lowerer<'_, 't> {
                 } else {
                     (Scalar::U32, register)
                 };
-                self.emitter.access(plain(kind, scalar, 1, value, access));
+                // A row starts at a multiple of its 16 bytes.
+                self.emitter.access(Access { alignment: 16, ..plain(kind, scalar, 1, value, access) });
             }
             if transposed && is_load {
                 self.join(register, pieces);

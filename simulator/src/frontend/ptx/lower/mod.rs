@@ -16,6 +16,7 @@ mod scalar;
 mod spans;
 mod special;
 mod synchronise;
+mod table;
 mod warp;
 mod words;
 
@@ -39,7 +40,7 @@ use crate::ir::{BinaryOp, Binding, Instr, Program, Reg, Scalar, SpanId};
 use crate::outcome::SimulateError;
 
 /// What each file of the lowering takes.
-pub(super) const SUPPORT: &[&[PtxFamily]] = &[scalar::FAMILIES, matrix::FAMILIES];
+pub(super) const SUPPORT: &[&[PtxFamily]] = &[scalar::FAMILIES, matrix::FAMILIES, table::FAMILIES];
 
 /// A step of the lowering: what it gives, or why the module is refused.
 pub(super) type Lowered<T> = Result<T, SimulateError>;

@@ -5,33 +5,7 @@ use super::{Lowered, Lowerer};
 use crate::frontend::ptx::ast::{Name, Type};
 use crate::ir::{BinaryOp, Builtin, Instr, Reg, Scalar, UnaryOp};
 
-/// Special registers that are supported.
-pub(super) const NAMES: &[&str] = &[
-    "%tid",
-    "%ntid",
-    "%ctaid",
-    "%nctaid",
-    "%laneid",
-    "%warpid",
-    "%nwarpid",
-    "%lanemask_eq",
-    "%lanemask_le",
-    "%lanemask_lt",
-    "%lanemask_ge",
-    "%lanemask_gt",
-    "%gridid",
-    "%dynamic_smem_size",
-    "%total_smem_size",
-    "%is_explicit_cluster",
-    "%clusterid",
-    "%nclusterid",
-    "%cluster_ctaid",
-    "%cluster_nctaid",
-    "%cluster_ctarank",
-    "%cluster_nctarank",
-];
-
-/// Those that no schedule decides, or that only a real device has.
+/// Special registers that no schedule decides, or that only a real device has.
 const REFUSED: &[&str] = &[
     "clock",
     "clock64",

@@ -64,9 +64,16 @@ pub(super) fn extend_field(clamp: bool, signed: bool, a: u64, width: u64) -> u64
     }
 }
 
+/// Place and length of a bit field. PTX gives them a meaning up to 255; devices look at 8 bits for 32-bit operands, and at
+/// all of them for 64-bit ones (seen on an H200).
+const fn field_of(ty: Integer, position: u64, length: u64) -> (u32, u32) {
+    let mask = if ty.bits == 64 { WORD } else { 0xff };
+    (low(position & mask), low(length & mask))
+}
+
 pub(super) fn extract_field(ty: Scalar, a: u64, position: u64, length: u64) -> u64 {
     let ty = integer(ty);
-    let (position, length) = (low(position & 0xff), low(length & 0xff));
+    let (position, length) = field_of(ty, position, length);
     if length == 0 {
         return 0;
     }
@@ -82,7 +89,7 @@ pub(super) fn extract_field(ty: Scalar, a: u64, position: u64, length: u64) -> u
 
 pub(super) fn insert_field(ty: Scalar, new: u64, base: u64, [position, length]: [u64; 2]) -> u64 {
     let ty = integer(ty);
-    let (position, length) = (low(position & 0xff), low(length & 0xff));
+    let (position, length) = field_of(ty, position, length);
     let field = ty.wrap(1_u64.unbounded_shl(length).wrapping_sub(1).unbounded_shl(position));
     (base & !field) | (new.unbounded_shl(position) & field)
 }

@@ -6,6 +6,7 @@
 use super::super::format::{Float, Number};
 use super::bits::integer;
 use super::float::{clamp, flush, format};
+use super::payload;
 use crate::cast::low;
 use crate::ir::{Clamp, Conversion, Format, Lanes, Rounding, Scalar};
 
@@ -30,7 +31,8 @@ impl Layout {
             Format::F16 => (10, -14, 0x7bff, 0x8000, 0x7fff),
             Format::Bf16 => (7, -126, 0x7f7f, 0x8000, 0x7fff),
             Format::F32 => (23, -126, 0x7f7f_ffff, 0x8000_0000, 0x7fff_ffff),
-            Format::F64 => (52, -1022, 0x7fef_ffff_ffff_ffff, 1 << 63, 0x7ff8_0000_0000_0000),
+            // What NaN becomes here keeps a payload.
+            Format::F64 => (52, -1022, 0x7fef_ffff_ffff_ffff, 1 << 63, 0),
             // Without the 13 bits below, which are zeros.
             Format::Tf32 => (10, -126, 0x3_fbff, 0x4_0000, 0x3_ffff),
             Format::E4m3 => (3, -6, 0x7e, 0x80, 0x7f),
@@ -62,8 +64,7 @@ fn one(conversion: Conversion, bits: u64) -> u64 {
     let to = Layout::of(conversion.to);
     let result = match number {
         Number::Nan if conversion.clamp == Clamp::Unit => 0,
-        Number::Nan if conversion.to == Format::Tf32 => return 0x7fff_ffff,
-        Number::Nan => return to.nan,
+        Number::Nan => return not_a_number(conversion, to, bits),
         _ if negative && conversion.clamp != Clamp::Free => 0,
         Number::Infinite if conversion.finite => signed(to, negative, to.largest),
         Number::Infinite => signed(to, negative, to.largest + 1),
@@ -74,6 +75,22 @@ fn one(conversion: Conversion, bits: u64) -> u64 {
     match (conversion.clamp, float_of(conversion.to)) {
         (Clamp::Unit, Some(ty)) => clamp(ty, Clamp::Unit, Some(result)),
         _ => result,
+    }
+}
+
+/// What a NaN becomes.
+fn not_a_number(conversion: Conversion, to: Layout, bits: u64) -> u64 {
+    match (conversion.from, conversion.to) {
+        // The rounding to nearest with ties away only looks at bits, and `.satfinite` takes the last one off.
+        (_, Format::Tf32) if conversion.ties_away => (bits & !0x1fff) - if conversion.finite { 0x2000 } else { 0 },
+        (_, Format::Tf32) => to.nan << 13,
+        (Format::F64, _) | (_, Format::F64) => {
+            let from = Layout::of(conversion.from);
+            let bits = if conversion.flush && conversion.from == Format::F32 { from.nan } else { bits };
+            let parts = |layout: Layout| (layout.sign, layout.largest + 1, layout.fraction);
+            payload::convert(bits, parts(from), parts(to))
+        }
+        _ => to.nan,
     }
 }
 

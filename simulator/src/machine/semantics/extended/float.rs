@@ -5,7 +5,7 @@ use gridproof_launch::Arithmetic;
 use super::super::Class;
 use super::super::float::{self as plain, transcendental};
 use super::super::format::{Float, Number};
-use super::rounded;
+use super::{payload, rounded};
 use crate::ir::{
     BinaryOp, Clamp, Comparison, FloatClass, FloatOp, FloatOperation, Relation, Rounding, Scalar, Signs, TernaryOp,
     UnaryOp,
@@ -24,7 +24,7 @@ pub(in super::super) const fn nan(ty: Float) -> u64 {
     match ty {
         Float::F16 | Float::Bf16 => 0x7fff,
         Float::F32 => 0x7fff_ffff,
-        Float::F64 => 0x7ff8_0000_0000_0000,
+        Float::F64 => 0xfff8_0000_0000_0000,
     }
 }
 
@@ -44,9 +44,23 @@ pub(super) fn operation(operation: FloatOperation, sources: [u64; 3]) -> u64 {
 
 fn one(operation: FloatOperation, sources: [u64; 3]) -> u64 {
     let ty = format(operation.ty);
-    let flushed = |bits: u64| if operation.flush { flush(ty, bits) } else { bits };
-    let result = compute(operation, ty, sources.map(flushed)).filter(|&bits| !ty.is_nan(bits));
-    clamp(ty, operation.clamp, result.map(flushed))
+    let sources = if operation.flush { sources.map(|bits| flush(ty, bits)) } else { sources };
+    let result = compute(operation, ty, sources).filter(|&bits| !ty.is_nan(bits));
+    match result {
+        None if ty == Float::F64 && operation.clamp == Clamp::Free => payload::double(operation.op, sources),
+        Some(bits) if operation.flush => clamp(ty, operation.clamp, Some(flush_tiny(operation, ty, sources, bits))),
+        result => clamp(ty, operation.clamp, result),
+    }
+}
+
+/// The result, or a zero if it was tiny before it was rounded.
+fn flush_tiny(operation: FloatOperation, ty: Float, sources: [u64; 3], result: u64) -> u64 {
+    let smallest = 1 << ty.fraction_bits();
+    if ty.magnitude(result) != smallest {
+        return flush(ty, result);
+    }
+    let cut = FloatOperation { rounding: Rounding::TowardsZero, ..operation };
+    compute(cut, ty, sources).map_or(result, |bits| flush(ty, bits))
 }
 
 /// The clamped result; `None` is NaN.
@@ -65,7 +79,9 @@ pub(super) fn clamp(ty: Float, clamp: Clamp, result: Option<u64>) -> u64 {
 /// `None` for NaN.
 fn compute(operation: FloatOperation, ty: Float, [a, b, c]: [u64; 3]) -> Option<u64> {
     let FloatOperation { op, rounding, .. } = operation;
-    if let Some(bits) = plainly(op, ty, [a, b, c]).filter(|_| rounding == Rounding::NearestEven) {
+    if rounding == Rounding::NearestEven
+        && let Some(bits) = plainly(op, ty, [a, b, c])
+    {
         return Some(bits);
     }
     match op {
@@ -75,7 +91,9 @@ fn compute(operation: FloatOperation, ty: Float, [a, b, c]: [u64; 3]) -> Option<
         FloatOp::Mul => rounded::multiply(ty, a, b, rounding),
         FloatOp::MultiplyAdd => rounded::fused(ty, [a, b, c], rounding),
         FloatOp::Div => rounded::divide(ty, a, b, rounding),
-        FloatOp::DivApproximate => divide_approximately(ty, a, b),
+        FloatOp::MultiplyAddInside if is_outside(a) || is_outside(b) => Some(0),
+        FloatOp::MultiplyAddInside => rounded::fused(ty, [a, b, c], rounding),
+        FloatOp::DivApproximate => divide_approximately(ty, a, b, rounding),
         FloatOp::Sqrt => rounded::square_root(ty, a, rounding),
         FloatOp::Integral => Some(integral(ty, a, rounding)),
         FloatOp::Min | FloatOp::Max => extreme(operation, ty, &[a, b]),
@@ -92,19 +110,27 @@ fn plainly(op: FloatOp, ty: Float, [a, b, c]: [u64; 3]) -> Option<u64> {
         FloatOp::Add => BinaryOp::Add,
         FloatOp::Sub => BinaryOp::Sub,
         FloatOp::Mul => BinaryOp::Mul,
+        FloatOp::Div => BinaryOp::Div,
+        FloatOp::Sqrt => return Some(plain::unary(UnaryOp::Sqrt, ty, a, Arithmetic::FUSED)),
         FloatOp::MultiplyAdd => return Some(plain::ternary(TernaryOp::MultiplyAdd, ty, a, b, c, Arithmetic::FUSED)),
         _ => return None,
     };
     Some(plain::binary(op, ty, a, b, Arithmetic::FUSED))
 }
 
+/// Whether an f16 or bf16 is the NaN that stands for an element outside of its tensor. The ISA does not say which that
+/// is; devices of the Hopper generation take these.
+const fn is_outside(bits: u64) -> bool {
+    matches!(bits, 0x7ff7 | 0xfff7)
+}
+
 /// Reciprocals of magnitudes above 2^126 are denormal, and `div.approx` multiplies by zeros in their place.
-fn divide_approximately(ty: Float, a: u64, b: u64) -> Option<u64> {
+fn divide_approximately(ty: Float, a: u64, b: u64, rounding: Rounding) -> Option<u64> {
     let value = ty.to_f64(ty.magnitude(b));
     if ty == Float::F32 && value.is_finite() && value > 2_f64.powi(126) {
-        return rounded::multiply(ty, a, b & ty.sign(), Rounding::NearestEven);
+        return rounded::multiply(ty, a, b & ty.sign(), rounding);
     }
-    rounded::divide(ty, a, b, Rounding::NearestEven)
+    rounded::divide(ty, a, b, rounding)
 }
 
 fn integral(ty: Float, a: u64, rounding: Rounding) -> u64 {

@@ -6,8 +6,8 @@
 //!   exponent of a product is the sum of the exponents of its factors, whatever its significand; zeros have none.
 //! * e4m3 and e5m2: the factors become f16. Those whose k is 0 or 1 modulo 4 are multiplied and added as above, from 0 on;
 //!   then the others, from that sum on; then C is added, rounded to nearest.
-//! * `m8n8k4` on f16: a chain of f32 multiply-adds in the order of k, from C on for an f16 result; for an f32 result from 0 on,
-//!   and then C is added.
+//! * `m8n8k4` on f16: a chain of f32 multiply-adds in the order of k, from C on for an f16 result; for an f32 result from
+//!   0 on, and then C is added.
 
 use gridproof_launch::Arithmetic;
 

@@ -84,9 +84,22 @@ impl<'t> Lowerer<'_, 't> {
         let Operand::Integer { bits, .. } = table else {
             return Err(self.invalid(table.place(), "the table of `lop3` must be a constant"));
         };
-        let table = u8::try_from(*bits)
-            .map_err(|_| self.invalid(table.place(), format!("the table of `lop3` is {bits}; 255 is the most")))?;
-        let sources = self.read_three(a, b, c, Type::B32)?.map(|reg| (reg, Scalar::U32));
+        // As ptxas does, only the low eight bits are looked at.
+        let table = u8::try_from(*bits & 0xff).unwrap_or(0);
+        let [a, b, c] = self.read_three(a, b, c, Type::B32)?;
+        if let Some((pair, first, second)) = as_two(table) {
+            // Ordinary operations, so that offsets are followed through them.
+            let [x, y, z] = match pair {
+                Pair::FirstTwo => [a, b, c],
+                Pair::LastTwo => [b, c, a],
+                Pair::Outer => [a, c, b],
+            };
+            let both = self.emitter.fresh(1);
+            self.binary_to(first, Scalar::U32, both, x, y);
+            self.binary_to(second, Scalar::U32, dst, both, z);
+            return Ok(());
+        }
+        let sources = [a, b, c].map(|reg| (reg, Scalar::U32));
         self.extended_to(ExtendedOp::Lop3(table), &sources, &[(dst, Scalar::U32)]);
         Ok(())
     }
@@ -248,4 +261,30 @@ impl<'t> Lowerer<'_, 't> {
         let ty = self.take_one_of(&mut words, instruction, &["u32", "s32"])?;
         self.two_words(instruction, ExtendedOp::ExtendField { clamp, signed: ty == Type::S32 })
     }
+}
+
+/// Which operands of a `lop3` are combined first.
+#[derive(Clone, Copy)]
+enum Pair {
+    FirstTwo,
+    LastTwo,
+    Outer,
+}
+
+/// A `lop3` table as two operations: of a pair, then of that and the third operand.
+fn as_two(table: u8) -> Option<(Pair, BinaryOp, BinaryOp)> {
+    let ops = [BinaryOp::And, BinaryOp::Or, BinaryOp::Xor];
+    let apply = |op: BinaryOp, x: u8, y: u8| match op {
+        BinaryOp::And => x & y,
+        BinaryOp::Or => x | y,
+        _ => x ^ y,
+    };
+    let pairs =
+        [(Pair::FirstTwo, [0xf0, 0xcc, 0xaa]), (Pair::LastTwo, [0xcc, 0xaa, 0xf0]), (Pair::Outer, [0xf0, 0xaa, 0xcc])];
+    let all = pairs.into_iter().flat_map(|pair| {
+        ops.into_iter().flat_map(move |first| ops.into_iter().map(move |second| (pair, first, second)))
+    });
+    all.into_iter()
+        .find(|((_, [x, y, z]), first, second)| apply(*second, apply(*first, *x, *y), *z) == table)
+        .map(|((pair, _), first, second)| (pair, first, second))
 }

@@ -8,7 +8,9 @@ use super::super::words::Words;
 use super::super::{Lowered, Lowerer, written};
 use super::modifiers::Flags;
 use crate::frontend::ptx::ast::{Instruction, Operand, Type};
-use crate::ir::{Clamp, Conversion, ExtendedOp, FloatOp, FloatOperation, Format, Instr, Lanes, Reg, Rounding, Scalar};
+use crate::ir::{
+    BinaryOp, Clamp, Conversion, ExtendedOp, FloatOp, FloatOperation, Format, Instr, Lanes, Reg, Rounding, Scalar,
+};
 
 const TYPES: &[&str] = &["u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f16", "bf16", "f32", "f64"];
 const FLAGS: &[&str] = &["rni", "rzi", "rmi", "rpi", "rn", "rz", "rm", "rp", "rna", "ftz", "sat", "relu", "satfinite"];
@@ -114,6 +116,11 @@ impl<'t> Lowerer<'_, 't> {
     ) -> Lowered<()> {
         let (source, result) = (scalar_of(from), scalar_of(to));
         let (flush, clamp) = (flags.has("ftz"), flags.clamp());
+        let plain = !flush && clamp == Clamp::Free && !flags.has("satfinite");
+        if source == result && plain && flags.to_integer().is_none() && source != Scalar::F16 {
+            self.emitter.copy(dst, src, source.rows());
+            return Ok(());
+        }
         if source == result {
             let (op, rounding) = match flags.to_integer() {
                 Some(rounding) => (FloatOp::Integral, rounding),
@@ -133,10 +140,18 @@ impl<'t> Lowerer<'_, 't> {
             return Err(self.invalid(instruction.opcode.place, message));
         }
         let rounding = flags.rounding().unwrap_or_default();
-        // The plain conversion's NaN is PTX's for f32 and f64 only.
-        if !flush && clamp == Clamp::Free && !flags.has("satfinite") && result.bits() > 16 {
-            self.emitter.emit(Instr::Convert { from: source, to: result, rounding, dst, src });
-            return Ok(());
+        match (source, result) {
+            // The plain conversion has PTX's NaN here; a bf16 is the upper half of an f32.
+            (Scalar::F16, Scalar::F32) if plain => {
+                self.emitter.emit(Instr::Convert { from: source, to: result, rounding, dst, src });
+                return Ok(());
+            }
+            (Scalar::Bf16, Scalar::F32) if plain => {
+                let count = self.emitter.constant(16);
+                self.binary_to(BinaryOp::Shl, Scalar::U32, dst, src, count);
+                return Ok(());
+            }
+            _ => {}
         }
         let (from, to) = (format_of(source), format_of(result));
         let conversion = conversion(flags, [from, to], Lanes::One);

@@ -1,6 +1,6 @@
 //! Arithmetic on f32 and f64, and what all floating-point types share.
 //!
-//! Operations that round to nearest are plain instructions, with denormals flushed and the result saturated by
+//! Operations on f32 that round to nearest are plain instructions, with denormals flushed and the result saturated by
 //! instructions of their own. The others are operations of the table.
 
 use super::super::memory::scalar_of;
@@ -86,8 +86,9 @@ impl<'t> Lowerer<'_, 't> {
     fn check_flags(&self, instruction: &Instruction<'t>, form: Form, flags: &Flags) -> Lowered<()> {
         let opcode = instruction.opcode.text;
         let wrong = match form.scalar {
-            Scalar::F64 => ["ftz", "sat", "relu", "approx", "full"].iter().find(|word| flags.has(word)),
-            Scalar::F32 => ["relu"].iter().find(|word| flags.has(word)),
+            Scalar::F64 => ["ftz", "sat", "relu", "oob", "approx", "full"].iter().find(|word| flags.has(word)),
+            Scalar::F32 => ["relu", "oob"].iter().find(|word| flags.has(word)),
+            _ if flags.has("oob") => ["rz", "rm", "rp", "ftz", "sat"].iter().find(|word| flags.has(word)),
             Scalar::Bf16 => ["rz", "rm", "rp", "ftz", "sat"].iter().find(|word| flags.has(word)),
             _ => ["rz", "rm", "rp"].iter().find(|word| flags.has(word)),
         };
@@ -151,7 +152,7 @@ impl<'t> Lowerer<'_, 't> {
         }
         if flags.has("approx") {
             self.float_table_to(FloatOp::DivApproximate, ty, flags, dst, sources);
-        } else if flags.rounding().unwrap_or_default() == Rounding::NearestEven {
+        } else if is_plain(ty, flags) {
             self.plain_to(plain, ty, flags, dst, sources);
         } else {
             self.float_table_to(table, ty, flags, dst, sources);
@@ -215,7 +216,7 @@ impl<'t> Lowerer<'_, 't> {
         }
         let smallest = instruction.opcode.text == "min";
         let (dst, sources) = self.extreme_operands(instruction, form.register(), three)?;
-        if !form.is_half() && !modified && !three {
+        if form.scalar == Scalar::F32 && !modified && !three {
             let op = if smallest { BinaryOp::Min } else { BinaryOp::Max };
             self.plain_to(Plain::Binary(op), form.scalar, &flags, dst, &sources);
             return Ok(());
@@ -257,11 +258,16 @@ impl<'t> Lowerer<'_, 't> {
     }
 }
 
+/// Whether the program's plain instructions do it. Their NaN is not that of f64.
+pub(super) fn is_plain(ty: Scalar, flags: &Flags) -> bool {
+    ty == Scalar::F32 && flags.rounding().unwrap_or_default() == Rounding::NearestEven
+}
+
 /// The modifiers that an opcode may have for some type.
 fn allowed(opcode: &str) -> &'static [&'static str] {
     match opcode {
         "div" => &["rn", "rz", "rm", "rp", "ftz", "approx", "full"],
-        "fma" => &["rn", "rz", "rm", "rp", "ftz", "sat", "relu"],
+        "fma" => &["rn", "rz", "rm", "rp", "ftz", "sat", "oob", "relu"],
         _ => &["rn", "rz", "rm", "rp", "ftz", "sat"],
     }
 }

@@ -5,10 +5,10 @@
 use super::super::memory::scalar_of;
 use super::super::words::Words;
 use super::super::{Lowered, Lowerer};
-use super::floats::{Form, Plain};
+use super::floats::{Form, Plain, is_plain};
 use super::modifiers::Flags;
 use crate::frontend::ptx::ast::Instruction;
-use crate::ir::{BinaryOp, FloatOp, FloatOperation, Reg, Rounding, Scalar, UnaryOp};
+use crate::ir::{BinaryOp, FloatOp, FloatOperation, Reg, Scalar, UnaryOp};
 
 impl<'t> Lowerer<'_, 't> {
     /// `rcp`, `sqrt`, `rsqrt`.
@@ -46,8 +46,11 @@ impl<'t> Lowerer<'_, 't> {
     }
 
     fn root_to(&mut self, opcode: &str, ty: Scalar, flags: &Flags, dst: Reg, a: Reg) {
-        let nearest = flags.rounding().unwrap_or_default() == Rounding::NearestEven;
+        let nearest = is_plain(ty, flags);
         match opcode {
+            "rsqrt" if ty == Scalar::F64 => {
+                self.float_table_to(FloatOp::Function(UnaryOp::InverseSqrt), ty, flags, dst, &[a]);
+            }
             "rsqrt" => self.plain_to(Plain::Unary(UnaryOp::InverseSqrt), ty, flags, dst, &[a]),
             "sqrt" if nearest => self.plain_to(Plain::Unary(UnaryOp::Sqrt), ty, flags, dst, &[a]),
             "sqrt" => self.float_table_to(FloatOp::Sqrt, ty, flags, dst, &[a]),

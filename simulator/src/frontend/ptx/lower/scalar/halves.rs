@@ -14,10 +14,11 @@ impl<'t> Lowerer<'_, 't> {
             "add" => FloatOp::Add,
             "sub" => FloatOp::Sub,
             "mul" => FloatOp::Mul,
+            _ if flags.has("oob") => FloatOp::MultiplyAddInside,
             _ => FloatOp::MultiplyAdd,
         };
         let ty = form.register();
-        let (dst, sources) = if op == FloatOp::MultiplyAdd {
+        let (dst, sources) = if matches!(op, FloatOp::MultiplyAdd | FloatOp::MultiplyAddInside) {
             let [dst, a, b, c] = self.operands::<4>(instruction)?;
             (dst, self.read_three(a, b, c, ty)?.to_vec())
         } else {
@@ -65,7 +66,11 @@ impl<'t> Lowerer<'_, 't> {
         }
         let (op, word) = if negate { (BinaryOp::Xor, 0x8000_8000) } else { (BinaryOp::And, 0x7fff_7fff) };
         let mask = self.emitter.constant(if form.packed { word } else { word & 0xffff });
-        self.binary_to(op, Scalar::U32, dst, a, mask);
+        let signed = self.emitter.fresh(1);
+        self.binary_to(op, Scalar::U32, signed, a, mask);
+        // A NaN becomes the one that there is.
+        let pass = FloatOperation { packed: form.packed, ..FloatOperation::new(FloatOp::Pass, form.scalar) };
+        self.table_form_to(pass, form, dst, &[signed]);
         Ok(())
     }
 

@@ -94,7 +94,7 @@ const FLOAT: &[PtxOpcode] = &[
             ".rn|rz|rm|rp{.ftz}{.sat}.f32",
             ".rn|rz|rm|rp.f64",
             ".rn{.ftz}{.sat|relu}.f16|f16x2",
-            ".rn{.relu}.bf16|bf16x2",
+            ".rn{.oob}{.relu}.f16|f16x2|bf16|bf16x2",
             ".rn|rz|rm|rp{.sat}.f32.f16|bf16",
         ],
     ),
