@@ -11,7 +11,7 @@
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
 use crate::ir::{
-    Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
+    Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Scalar, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
 };
 
 /// For each row, whether its value can become part of an address.
@@ -88,6 +88,20 @@ pub fn relays(program: &Program) -> Vec<bool> {
                 }
                 continue;
             }
+            // Writing a bit field reads what stands around it.
+            if let Instr::Binary { op, ty, dst, a, b } = *instr
+                && is_field_step(op, ty)
+            {
+                for source in [a, b] {
+                    if uses.get(at(dst.0)).copied().unwrap_or(true) {
+                        changed |= mark(&mut uses, source);
+                    }
+                    if carries.get(at(source.0)).copied().unwrap_or(false) {
+                        changed |= mark(&mut carries, dst);
+                    }
+                }
+                continue;
+            }
             let access = match instr {
                 Instr::Access(id) => program.tables.accesses.get(at(id.0)),
                 _ => None,
@@ -111,6 +125,12 @@ pub fn relays(program: &Program) -> Vec<bool> {
         }
     }
     carries.into_iter().zip(uses).map(|(carries, uses)| carries && !uses).collect()
+}
+
+/// Whether an operation keeps some bits of a word and leaves out or adds others.
+pub const fn is_field_step(op: BinaryOp, ty: Scalar) -> bool {
+    matches!(op, BinaryOp::And | BinaryOp::Or)
+        && matches!(ty, Scalar::U32 | Scalar::I32 | Scalar::U16 | Scalar::I16)
 }
 
 /// The operands whose exact value decides the exact value of the result.

@@ -1,15 +1,17 @@
 //! Bytes that nobody wrote, on their way from one place of private memory to another.
 //!
 //! Compilers that do not optimise copy structures whole: padding, fields of empty classes, variables that no path has
-//! set. Such a copy is no use of the bytes. What it stores counts as unwritten again, so that the first use is found.
+//! set. Such a copy is no use of the bytes. What it stores counts as unwritten again, so that the first use is found. Nor
+//! is the reading of the word around a bit field that is written; a byte that holds written and unwritten bits counts as
+//! written.
 
 use super::access::Touch;
 use super::environment::Environment;
-use super::registers::Lanes;
+use super::registers::{Lanes, Registers};
 use super::subgroup::Subgroup;
 use crate::cast::{at, at64, wide};
 use crate::finding::{Action, Rule};
-use crate::ir::{AccessKind, Reg, Space};
+use crate::ir::{AccessKind, BinaryOp, Reg, Space};
 use crate::link::Linked;
 use crate::recorder::FaultDetail;
 
@@ -67,6 +69,34 @@ impl Relays {
             *to |= from & lanes;
         }
         (to.pc, to.offsets) = (from.pc, from.offsets);
+    }
+
+    /// `dst <- a op b`, of which each keeps bits: the bytes that come from unwritten ones unchanged.
+    #[inline(never)]
+    pub fn combine(&mut self, op: BinaryOp, [dst, a, b]: [Reg; 3], registers: &Registers, lanes: u128) {
+        if !self.rows.get(at(dst.0)).is_some_and(Option::is_some) {
+            return;
+        }
+        let carried = |reg: Reg| self.rows.get(at(reg.0)).and_then(Option::as_deref).cloned().unwrap_or_default();
+        let (from_a, from_b) = (carried(a), carried(b));
+        let keeps = if op == BinaryOp::And { 0xff } else { 0 };
+        let mut unset = [0; 4];
+        for (byte, unset) in unset.iter_mut().enumerate() {
+            let (in_a, in_b) = (from_a.unset[byte] & lanes, from_b.unset[byte] & lanes);
+            let kept = |reg: Reg, lane: u32| registers.word(reg, lane).to_le_bytes()[byte] == keeps;
+            let by = |candidates: u128, other: Reg| {
+                Lanes(candidates).filter(|&lane| kept(other, lane)).fold(0, |lanes, lane| lanes | 1_u128 << lane)
+            };
+            *unset = (in_a & in_b) | by(in_a & !in_b, b) | by(in_b & !in_a, a);
+        }
+        let Some(Some(to)) = self.rows.get_mut(at(dst.0)) else { return };
+        for (to, from) in to.unset.iter_mut().zip(unset) {
+            *to = *to & !lanes | from;
+        }
+        let origin = if from_a.unset.iter().any(|unset| unset & lanes != 0) { from_a } else { from_b };
+        if !origin.offsets.is_empty() {
+            (to.pc, to.offsets) = (origin.pc, origin.offsets);
+        }
     }
 
     /// A load replaces what its rows held.

@@ -508,6 +508,15 @@ impl Subgroup {
                 self.registers.map1(&self.mask, dst, src, |x| x);
                 self.relays.copy(dst, src, self.mask.bits);
             }
+            Instr::Binary { op, ty, dst, a, b } if self.relays.pending() && crate::analysis::is_field_step(op, ty) => {
+                self.relays.combine(op, [dst, a, b], &self.registers, self.mask.bits);
+                match ty {
+                    Scalar::U16 | Scalar::I16 => {
+                        quick::binary_small(&mut self.registers, &self.mask, op, ty, [dst, a, b]);
+                    }
+                    _ => self.binary_word(env, op, ty, dst, a, b),
+                }
+            }
             Instr::Binary { op, ty, dst, a, b } => match ty {
                 Scalar::F32 if keeps_denormals => self.binary_f32(env, op, dst, a, b),
                 Scalar::U32 | Scalar::I32 if op == BinaryOp::MulWide => {

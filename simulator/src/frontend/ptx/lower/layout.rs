@@ -14,6 +14,8 @@ use crate::ir::{self, Binding, FIRST_REGION, PRIVATE_REGION, REGION_SHIFT, Space
 const MAX_WORKGROUP_BYTES: u64 = 1 << 20;
 /// Private memory of one invocation at most.
 const MAX_PRIVATE_BYTES: u64 = 512 << 10;
+/// Workgroup memory that the system keeps for itself, where a kernel asks for it: as on devices.
+pub(super) const RESERVED_BYTES: u64 = 1 << 10;
 /// A variable of the module at most.
 const MAX_VARIABLE_BYTES: u64 = 1 << 34;
 
@@ -157,6 +159,9 @@ impl<'m, 't> Lowerer<'m, 't> {
         }
         for function in &reach.functions {
             self.place_statics(function.body.as_deref().unwrap_or_default())?;
+        }
+        if reach.names.iter().any(|name| name.starts_with(super::special::RESERVED)) {
+            self.reserved = Some(self.memory.take("reserved", RESERVED_BYTES, RESERVED_BYTES, 1));
         }
         self.memory.bytes = self.memory.bytes.next_multiple_of(16);
         let dynamic = self.memory.bytes;

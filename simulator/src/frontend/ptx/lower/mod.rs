@@ -78,6 +78,8 @@ struct Lowerer<'m, 't> {
     parameters: HashMap<u64, Parameter>,
     /// Workgroup memory.
     memory: Memory,
+    /// Where the system's part of it begins, if the kernel asks.
+    reserved: Option<u64>,
     /// Private memory.
     private: Memory,
     spans: Spans,
@@ -111,6 +113,7 @@ pub(super) fn lower(
         dynamic_bytes: dispatch.dynamic_workgroup_bytes,
         parameters: HashMap::new(),
         memory: Memory::default(),
+        reserved: None,
         private: Memory::default(),
         spans: Spans::default(),
         files,

@@ -1,5 +1,6 @@
 //! Special registers.
 
+use super::layout::RESERVED_BYTES;
 use super::{Lowered, Lowerer};
 use crate::frontend::ptx::ast::{Name, Type};
 use crate::ir::{BinaryOp, Builtin, Instr, Reg, Scalar, UnaryOp};
@@ -18,8 +19,10 @@ const REFUSED: &[&str] = &[
     "pm",
     "current_graph_exec",
     "aggr_smem_size",
-    "reserved_smem_offset_begin",
 ];
+
+/// Registers that say where the memory lies that cooperative groups synchronise through.
+pub(super) const RESERVED: &str = "%reserved_smem_offset_";
 
 impl<'t> Lowerer<'_, 't> {
     /// The value of a special register; `None` for another name.
@@ -52,7 +55,12 @@ impl<'t> Lowerer<'_, 't> {
                 if let Some(mask) = word.strip_prefix("lanemask_") {
                     return Ok(self.lane_mask(mask));
                 }
+                let reserved = |offset: u64| u32::try_from(self.reserved? + offset).ok();
                 constant = match word {
+                    "reserved_smem_offset_begin" | "reserved_smem_offset_0" => reserved(0),
+                    "reserved_smem_offset_1" => reserved(RESERVED_BYTES / 2),
+                    "reserved_smem_offset_end" => reserved(RESERVED_BYTES),
+                    "reserved_smem_offset_cap" => u32::try_from(RESERVED_BYTES).ok(),
                     "gridid" | "is_explicit_cluster" | "cluster_ctarank" => Some(0),
                     "cluster_nctarank" => Some(1),
                     "dynamic_smem_size" => Some(self.dynamic_bytes),
