@@ -41,7 +41,7 @@ pub struct Waiting {
 }
 
 /// Jumps back after which another group gets its turn, in a program whose invocations may wait for each other.
-const PATIENCE: u32 = 1 << 14;
+const PATIENCE: u32 = 1 << 12;
 
 /// A group that waits for other invocations of its subgroup, or at a named barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
