@@ -129,8 +129,7 @@ pub fn relays(program: &Program) -> Vec<bool> {
 
 /// Whether an operation keeps some bits of a word and leaves out or adds others.
 pub const fn is_field_step(op: BinaryOp, ty: Scalar) -> bool {
-    matches!(op, BinaryOp::And | BinaryOp::Or)
-        && matches!(ty, Scalar::U32 | Scalar::I32 | Scalar::U16 | Scalar::I16)
+    matches!(op, BinaryOp::And | BinaryOp::Or) && matches!(ty, Scalar::U32 | Scalar::I32 | Scalar::U16 | Scalar::I16)
 }
 
 /// The operands whose exact value decides the exact value of the result.
