@@ -54,6 +54,9 @@ pub struct Linked {
     pub granule_shifts: Vec<u32>,
     /// Granule of workgroup memory's shadow.
     pub workgroup_granule_shift: u32,
+    /// Whether invocations of one subgroup may wait for each other by spinning: the language lets them advance
+    /// independently, and there are atomics to spin on.
+    pub fair: bool,
     /// Invocations of a workgroup.
     pub invocations: u32,
     /// Subgroups of a workgroup.
@@ -183,6 +186,7 @@ pub fn link(
         dispatch: narrow(position),
         grid: dispatch.grid,
         limits: limits(&program, &bindings),
+        fair: !program.signs_known && analysis::has_atomics(&program),
         regions: regions(&program),
         followed,
         address_registers,

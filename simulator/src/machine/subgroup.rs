@@ -40,6 +40,9 @@ pub struct Waiting {
     pub storage_memory: bool,
 }
 
+/// Jumps back after which another group gets its turn, in a program whose invocations may wait for each other.
+const PATIENCE: u32 = 1 << 12;
+
 /// A group that waits for other invocations of its subgroup, or at a named barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parked {
@@ -123,6 +126,8 @@ pub struct Subgroup {
     ready: Vec<(u32, u128)>,
     /// Lowest program counter in `ready`.
     meeting_point: u32,
+    /// Jumps back while other groups stood still.
+    rounds: u32,
     lanes: u32,
 }
 
@@ -158,6 +163,7 @@ impl Subgroup {
             live: 0,
             ready: Vec::new(),
             meeting_point: u32::MAX,
+            rounds: 0,
             lanes: linked.lanes,
         }
     }
@@ -177,6 +183,7 @@ impl Subgroup {
         self.ready.clear();
         self.waiting.clear();
         self.meeting_point = u32::MAX;
+        self.rounds = 0;
         self.private.fill(0);
         self.private_initialised = (!linked.program.private_zeroed).then(|| vec![0; at(linked.program.private_bytes)]);
         self.relays.reset();
@@ -254,6 +261,9 @@ impl Subgroup {
                 Instr::Jump { target } => {
                     let back = target.0 <= self.pc;
                     self.pc = target.0;
+                    if back && linked.fair && !self.ready.is_empty() {
+                        self.be_fair();
+                    }
                     if back && self.clock >= stop {
                         return Event::Paused;
                     }
@@ -262,6 +272,9 @@ impl Subgroup {
                 Instr::JumpIf { condition, when, target } => {
                     let back = target.0 <= self.pc;
                     self.branch(condition, when, target.0);
+                    if back && linked.fair && !self.ready.is_empty() {
+                        self.be_fair();
+                    }
                     if back && self.clock >= stop {
                         return Event::Paused;
                     }
@@ -421,6 +434,23 @@ impl Subgroup {
         self.pc = lowest;
         self.meeting_point = self.ready.iter().map(|group| group.0).min().unwrap_or(u32::MAX);
         self.mask.set(lanes, self.ready.is_empty() && self.waiting.is_empty() && self.parked.is_empty());
+    }
+
+    /// A group that goes round and round may be waiting for one that stands still: after many rounds the one that has
+    /// stood longest runs, alone, until it ends, waits, or goes round as often itself.
+    fn be_fair(&mut self) {
+        self.rounds += 1;
+        if self.rounds < PATIENCE {
+            return;
+        }
+        self.rounds = 0;
+        let (pc, lanes) = self.ready.remove(0);
+        if self.mask.bits != 0 {
+            self.ready.push((self.pc, self.mask.bits));
+        }
+        self.pc = pc;
+        self.meeting_point = u32::MAX;
+        self.mask.set(lanes, false);
     }
 
     #[inline(always)]
