@@ -251,10 +251,7 @@ impl pulp::NullaryFnOnce for Sums<'_> {
 /// The largest scale of the products of two lines, or `own`.
 #[inline(always)]
 fn largest_scale(a: &Line, b: &Line, own: i32) -> i32 {
-    let mut scales = [0; MOST];
-    for k in 0..MOST {
-        scales[k] = a.scales[k] + b.scales[k];
-    }
+    let scales: [i32; MOST] = std::array::from_fn(|k| a.scales[k] + b.scales[k]);
     scales.into_iter().fold(own, i32::max)
 }
 
@@ -265,13 +262,12 @@ fn sum_of_products(a: &Line, b: &Line, highest: i32, raise: i32, narrow: bool) -
     let mut sum = 0_i64;
     if narrow {
         // Products of 22 bits, raised by 11 at most, but never beyond 27.
-        let mut terms = [0_i32; MOST];
-        for k in 0..MOST {
+        let terms: [i32; MOST] = std::array::from_fn(|k| {
             let shift = (highest - a.scales[k] - b.scales[k]).clamp(0, 31);
             let magnitude = (a.magnitudes[k].wrapping_mul(b.magnitudes[k]) << raise) >> shift;
             let sign = a.signs[k] ^ b.signs[k];
-            terms[k] = (magnitude.cast_signed() ^ sign).wrapping_sub(sign);
-        }
+            (magnitude.cast_signed() ^ sign).wrapping_sub(sign)
+        });
         for term in terms {
             sum += i64::from(term);
         }
