@@ -6,6 +6,7 @@
 //! buffer; the count of racy elements covers all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use gridproof_launch::{BufferId, ByteRange, Launch};
 
@@ -214,17 +215,35 @@ fn cross_findings(
 fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -> Vec<Finding> {
     let linked = words.linked;
     let mut pairs: BTreeMap<(Option<usize>, u32, u32, Option<usize>), Finding> = BTreeMap::new();
-    for (&(buffer, later), hint) in &evidence.recorder.races {
-        let shift = buffer.map_or(linked.workgroup_granule_shift, |buffer| linked.granule_shifts[buffer]);
-        let granules: BTreeSet<u64> = hint.places.iter().map(|(_, granule)| *granule).collect();
-        let ranges: Vec<_> = granules.iter().map(|granule| granule << shift..(granule + 1) << shift).collect();
-        let mut watch = Watch { storage: vec![Vec::new(); linked.granule_shifts.len()], workgroup: Vec::new() };
+    let shift =
+        |buffer: Option<usize>| buffer.map_or(linked.workgroup_granule_shift, |buffer| linked.granule_shifts[buffer]);
+    let ranges = |buffer: Option<usize>, granules: BTreeSet<u64>| -> Vec<Range<u64>> {
+        let shift = shift(buffer);
+        granules.into_iter().map(|granule| granule << shift..(granule + 1) << shift).collect()
+    };
+    // One run of each workgroup serves all races.
+    let mut granules: BTreeMap<Option<usize>, BTreeSet<u64>> = BTreeMap::new();
+    let mut workgroups = BTreeSet::new();
+    for (&(buffer, _), hint) in &evidence.recorder.races {
+        granules.entry(buffer).or_default().extend(hint.places.iter().map(|(_, granule)| *granule));
+        workgroups.extend(hint.places.iter().map(|(workgroup, _)| *workgroup));
+    }
+    let mut watch = Watch { storage: vec![Vec::new(); linked.granule_shifts.len()], workgroup: Vec::new() };
+    for (buffer, granules) in granules {
+        let watched = ranges(buffer, granules);
         match buffer {
-            Some(buffer) => watch.storage[buffer] = ranges,
-            None => watch.workgroup = ranges,
+            Some(buffer) => watch.storage[buffer] = watched,
+            None => watch.workgroup = watched,
         }
-        let workgroups = hint.places.iter().map(|(workgroup, _)| *workgroup).collect();
-        for (workgroup, log) in tracer.logs(workgroups, &watch) {
+    }
+    let logs = if workgroups.is_empty() { BTreeMap::new() } else { tracer.logs(workgroups, &watch) };
+    for (&(buffer, later), hint) in &evidence.recorder.races {
+        let own = ranges(buffer, hint.places.iter().map(|(_, granule)| *granule).collect());
+        let workgroups: BTreeSet<u32> = hint.places.iter().map(|(workgroup, _)| *workgroup).collect();
+        for (&workgroup, log) in logs.iter().filter(|(workgroup, _)| workgroups.contains(workgroup)) {
+            let is_own =
+                |entry: &&TraceEntry| entry.buffer == buffer && Watch::hits(&own, entry.offset, u64::from(entry.bytes));
+            let log: Vec<&TraceEntry> = log.iter().filter(is_own).collect();
             for (first, second) in unordered_pairs(&log, later, linked.lanes) {
                 let bytes = ByteRange::new(second.offset, second.offset + u64::from(second.bytes));
                 let declared = buffer.and_then(|buffer| words.declared(buffer, bytes));
@@ -278,27 +297,31 @@ const fn why_unordered(first: &TraceEntry, second: &TraceEntry) -> Unordered {
 }
 
 /// Pairs of a log that conflict without order, the later of which stands at `later`.
-fn unordered_pairs(log: &[TraceEntry], later: u32, lanes: u32) -> Vec<(&TraceEntry, &TraceEntry)> {
+fn unordered_pairs<'e>(log: &[&'e TraceEntry], later: u32, lanes: u32) -> Vec<(&'e TraceEntry, &'e TraceEntry)> {
     let mut seen = BTreeSet::new();
     let mut pairs = Vec::new();
-    for (position, second) in log.iter().enumerate().filter(|(_, entry)| entry.pc == later) {
-        for first in &log[..position] {
+    // Barriers order intervals: only the own one is looked at.
+    let mut before: BTreeMap<u32, Vec<&'e TraceEntry>> = BTreeMap::new();
+    for &second in log {
+        let earlier = before.entry(second.interval).or_default();
+        for &first in earlier.iter().filter(|_| second.pc == later) {
             let overlap = first.offset < second.offset + u64::from(second.bytes)
                 && second.offset < first.offset + u64::from(first.bytes);
-            let same_interval = first.interval == second.interval && first.invocation != second.invocation;
+            let others = first.invocation != second.invocation;
             let lane = |entry: &TraceEntry| entry.invocation % lanes;
             let ordered = if first.subgroup == second.subgroup {
                 second.order.covers_lane(lane(second), lane(first), first.epoch)
             } else {
                 second.order.covers_subgroup(first.subgroup, first.epoch)
             };
-            if overlap && same_interval && !ordered && second.class.conflicts().contains(&first.class) {
+            if overlap && others && !ordered && second.class.conflicts().contains(&first.class) {
                 let values_agree = same_write(first, second);
                 if seen.insert((first.pc, values_agree)) {
                     pairs.push((first, second));
                 }
             }
         }
+        earlier.push(second);
     }
     pairs
 }

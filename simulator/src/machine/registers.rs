@@ -65,6 +65,19 @@ impl Registers {
         if rows == 2 { low | u64::from(self.word(reg.high(), lane)) << 32 } else { low }
     }
 
+    /// The values of some invocations, into their places in a list of all.
+    pub fn values(&self, reg: Reg, rows: u32, lanes: u128, values: &mut [u64]) {
+        let high = if rows == 2 { self.row(reg.high()) } else { &[] };
+        for (i, (values, low)) in values.chunks_mut(CHUNK).zip(self.row(reg)).enumerate() {
+            let high = high.get(i).map_or([0; CHUNK], |chunk| chunk.0);
+            for (lane, value) in values.iter_mut().enumerate() {
+                if lanes >> (i * CHUNK + lane) & 1 == 1 {
+                    *value = u64::from(low.0[lane]) | u64::from(high[lane]) << 32;
+                }
+            }
+        }
+    }
+
     /// Sets the value of one invocation, of one or two rows.
     #[inline(always)]
     pub fn set_value(&mut self, reg: Reg, rows: u32, lane: u32, value: u64) {

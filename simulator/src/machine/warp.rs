@@ -134,9 +134,7 @@ impl Subgroup {
         let mut sources: Vec<Vec<u64>> = vec![vec![0; at(self.lanes())]; count];
         for party in parties {
             for (values, operand) in sources.iter_mut().zip(&party.entry.sources) {
-                for lane in Lanes(party.lanes) {
-                    values[at(lane)] = self.registers.value(operand.reg, operand.rows, lane);
-                }
+                self.registers.values(operand.reg, operand.rows, party.lanes, values);
             }
         }
         let results = outcome(&first.entry.op, lanes, &sources, env.linked.program.nan);

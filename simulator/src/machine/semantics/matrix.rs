@@ -25,7 +25,7 @@ pub fn multiply_accumulate(matrix: Matrix, sources: &[Vec<u64>], results: &mut [
         let mut d = Grid::new(matrix.m, matrix.n);
         let columns = (0..matrix.n).flat_map(|column| (0..matrix.k).map(move |k| (k, column)));
         let columns = columns.map(|(k, column)| b.get(k, column));
-        if let Some(bits) = sum::finite(matrix, a.bits.iter().copied(), columns, |row, column| c.get(row, column)) {
+        if let Some(bits) = sum::finite(matrix, a.bits.iter().copied(), columns, c.bits.iter().copied()) {
             d.bits = bits;
             scatter(matrix, group, &d, results);
             continue;

@@ -14,6 +14,7 @@ use gridproof_launch::Arithmetic;
 use super::super::extended::{Format, decode, nan};
 use super::super::float;
 use super::super::format::{Float, Number};
+use crate::cast::low;
 use crate::ir::{BinaryOp, Element, Matrix, Rounding, TernaryOp};
 
 /// Fraction bits that a term keeps, below the largest exponent.
@@ -162,38 +163,123 @@ fn product(matrix: Matrix, (a, b): (u64, u64), special: &mut Special) -> Option<
     None
 }
 
-/// Factors that are all finite, each as a signed significand and the exponent of its leading place.
+/// Most products of one element of D here.
+const MOST: usize = 16;
+/// The scale of a zero, which never is the largest.
+const NO_SCALE: i32 = -(1 << 20);
+
+/// The factors of one row of A, or column of B: significands, signs (0 or -1), exponents of the leading places.
+#[derive(Clone, Copy)]
+struct Line {
+    magnitudes: [u32; MOST],
+    signs: [i32; MOST],
+    scales: [i32; MOST],
+}
+
+/// Factors, line by line, all finite.
 struct Factors {
-    significands: Vec<i32>,
-    scales: Vec<i32>,
+    lines: Vec<Line>,
     /// Bits of the fraction.
     fraction: i32,
 }
 
-/// The scale of a zero, which never is the largest.
-const NO_SCALE: i32 = -(1 << 20);
-
 impl Factors {
     /// `None` where one is infinite or NaN.
-    fn new(element: Element, bits: impl Iterator<Item = u64>) -> Option<Self> {
-        let mut factors = Self { significands: Vec::new(), scales: Vec::new(), fraction: 0 };
+    fn new(element: Element, length: usize, bits: impl Iterator<Item = u64>) -> Option<Self> {
+        let empty = Line { magnitudes: [0; MOST], signs: [0; MOST], scales: [NO_SCALE; MOST] };
+        let kept = if element == Element::Tf32 { !0x1fff } else { u32::MAX };
+        let (fraction, exponent): (u32, u32) = match element {
+            Element::F16 => (10, 5),
+            Element::Bf16 => (7, 8),
+            _ => (23, 8),
+        };
+        let mut factors = Self { lines: Vec::new(), fraction: fraction.cast_signed() };
+        let mut k = length;
         for bits in bits {
-            let (negative, Number::Finite { magnitude, exponent }, fraction) = operand(element, bits) else {
-                return None;
-            };
-            let significand = i32::try_from(magnitude).ok()?;
-            factors.significands.push(if negative { -significand } else { significand });
-            factors.scales.push(if magnitude == 0 { NO_SCALE } else { exponent + fraction });
-            factors.fraction = fraction;
+            if k == length {
+                factors.lines.push(empty);
+                k = 0;
+            }
+            let line = factors.lines.last_mut()?;
+            let (negative, magnitude, scale) = parts(low(bits) & kept, fraction, exponent)?;
+            line.magnitudes[k] = magnitude;
+            line.signs[k] = -i32::from(negative);
+            line.scales[k] = if magnitude == 0 { NO_SCALE } else { scale };
+            k += 1;
         }
         Some(factors)
     }
+}
 
-    fn line(&self, length: usize, line: usize) -> impl Iterator<Item = (i32, i32)> {
-        let range = line * length..(line + 1) * length;
-        let significands = self.significands.get(range.clone()).unwrap_or_default();
-        significands.iter().copied().zip(self.scales.get(range).unwrap_or_default().iter().copied())
+/// Sign, significand and exponent of the leading place of a finite number with this many bits of fraction and exponent.
+#[inline(always)]
+fn parts(bits: u32, fraction: u32, exponent: u32) -> Option<(bool, u32, i32)> {
+    let largest = (1 << exponent) - 1;
+    let field = bits >> fraction & largest;
+    let significand = bits & ((1 << fraction) - 1) | u32::from(field != 0) << fraction;
+    let scale = field.max(1).cast_signed() - (largest >> 1).cast_signed();
+    (field != largest).then_some((bits >> (fraction + exponent) & 1 == 1, significand, scale))
+}
+
+/// All sums of products, with their largest scales.
+struct Sums<'a> {
+    a: &'a Factors,
+    b: &'a Factors,
+    c: &'a [Term],
+    raise: i32,
+    narrow: bool,
+}
+
+impl pulp::NullaryFnOnce for Sums<'_> {
+    type Output = Vec<(i64, i32)>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Self { a, b, c, raise, narrow } = self;
+        let base = raise + a.fraction + b.fraction - FRACTION;
+        let mut sums = Vec::with_capacity(c.len());
+        let lines = a.lines.iter().flat_map(|row| b.lines.iter().map(move |column| (row, column)));
+        for ((row, column), term) in lines.zip(c) {
+            let own = if term.magnitude == 0 { NO_SCALE * 2 } else { term.scale };
+            let largest = largest_scale(row, column, own);
+            sums.push((sum_of_products(row, column, base + largest, raise, narrow), largest));
+        }
+        sums
     }
+}
+
+/// The largest scale of the products of two lines, or `own`.
+#[inline(always)]
+fn largest_scale(a: &Line, b: &Line, own: i32) -> i32 {
+    let scales: [i32; MOST] = std::array::from_fn(|k| a.scales[k] + b.scales[k]);
+    scales.into_iter().fold(own, i32::max)
+}
+
+/// The sum of the products of two lines, each cut off to the unit. Below `highest` nothing is left of one: `raise` bits
+/// above the product's own.
+#[inline(always)]
+fn sum_of_products(a: &Line, b: &Line, highest: i32, raise: i32, narrow: bool) -> i64 {
+    let mut sum = 0_i64;
+    if narrow {
+        // Products of 22 bits, raised by 11 at most, but never beyond 27.
+        let terms: [i32; MOST] = std::array::from_fn(|k| {
+            let shift = (highest - a.scales[k] - b.scales[k]).clamp(0, 31);
+            let magnitude = (a.magnitudes[k].wrapping_mul(b.magnitudes[k]) << raise) >> shift;
+            let sign = a.signs[k] ^ b.signs[k];
+            (magnitude.cast_signed() ^ sign).wrapping_sub(sign)
+        });
+        for term in terms {
+            sum += i64::from(term);
+        }
+        return sum;
+    }
+    for k in 0..MOST {
+        let shift = (highest - a.scales[k] - b.scales[k]).clamp(0, 63);
+        let magnitude = (u64::from(a.magnitudes[k]) * u64::from(b.magnitudes[k])) << raise >> shift;
+        let sign = i64::from(a.signs[k] ^ b.signs[k]);
+        sum += (magnitude.cast_signed() ^ sign) - sign;
+    }
+    sum
 }
 
 /// All elements of D where the factors are finite and have 16 or more bits: what [`floats`] gives for each, with every
@@ -202,38 +288,45 @@ pub(super) fn finite(
     matrix: Matrix,
     a: impl Iterator<Item = u64>,
     b: impl Iterator<Item = u64>,
-    c: impl Fn(u32, u32) -> u64,
+    c: impl Iterator<Item = u64>,
 ) -> Option<Vec<u64>> {
-    if matrix.m == 8 || !matches!(matrix.a, Element::F16 | Element::Bf16 | Element::Tf32) {
+    let length = crate::cast::at(matrix.k);
+    if matrix.m == 8 || length > MOST || !matches!(matrix.a, Element::F16 | Element::Bf16 | Element::Tf32) {
         return None;
     }
-    let (a, b, length) = (Factors::new(matrix.a, a)?, Factors::new(matrix.b, b)?, crate::cast::at(matrix.k));
+    let (a, b) = (Factors::new(matrix.a, length, a)?, Factors::new(matrix.b, length, b)?);
     let (from, to) = (accumulator(matrix.c), accumulator(matrix.d));
-    let fraction = a.fraction + b.fraction;
-    let raise = (FRACTION - fraction).max(0);
-    let mut results = Vec::with_capacity(crate::cast::at(matrix.m * matrix.n));
-    for row in 0..matrix.m {
-        for column in 0..matrix.n {
-            let pairs = || a.line(length, crate::cast::at(row)).zip(b.line(length, crate::cast::at(column)));
-            let c = c(row, column);
-            let Number::Finite { magnitude, exponent } = from.unpack(c) else { return None };
-            let scale = exponent + from.fraction_bits().cast_signed();
-            let own = if magnitude == 0 { NO_SCALE * 2 } else { scale };
-            let largest = pairs().map(|((_, i), (_, j))| i + j).fold(own, i32::max);
-            let unit = largest - FRACTION;
-            let mut sum = 0_i64;
-            for ((x, i), (y, j)) in pairs() {
-                let product = i64::from(x) * i64::from(y);
-                let shift = (raise - (i + j - fraction - unit)).clamp(0, 63);
-                let magnitude = (product.abs() << raise) >> shift;
-                sum += if product < 0 { -magnitude } else { magnitude };
-            }
-            let term = Term { negative: from.is_negative(c), magnitude, exponent, scale };
-            let c = i64::try_from(aligned(term, unit)).unwrap_or(0);
-            results.push(if largest < NO_SCALE / 2 { 0 } else { finished(i128::from(sum + c), unit, to) });
-        }
+    let (fraction, exponent): (u32, u32) = if from == Float::F16 { (10, 5) } else { (23, 8) };
+    let mut terms = Vec::with_capacity(a.lines.len() * b.lines.len());
+    for bits in c {
+        let (negative, magnitude, scale) = parts(low(bits), fraction, exponent)?;
+        let magnitude = u64::from(magnitude);
+        terms.push(Term { negative, magnitude, exponent: scale - fraction.cast_signed(), scale });
     }
-    Some(results)
+    let raise = (FRACTION - a.fraction - b.fraction).max(0);
+    let sums = Sums { a: &a, b: &b, c: &terms, raise, narrow: matrix.a != Element::Tf32 };
+    let sums = pulp::Arch::new().dispatch(sums);
+    let results = sums.into_iter().zip(&terms).map(|((sum, largest), term)| {
+        let unit = largest - FRACTION;
+        let shift = term.exponent - unit;
+        let magnitude = if shift >= 0 { term.magnitude << shift.min(63) } else { term.magnitude >> (-shift).min(63) };
+        let c = if term.negative { -magnitude.cast_signed() } else { magnitude.cast_signed() };
+        if largest < NO_SCALE / 2 { 0 } else { finished_quickly(sum + c, unit, to) }
+    });
+    Some(results.collect())
+}
+
+/// As [`finished`], for what becomes a normal f32 most of the time.
+fn finished_quickly(sum: i64, unit: i32, to: Float) -> u64 {
+    let magnitude = sum.unsigned_abs();
+    let Some(top) = magnitude.checked_ilog2() else { return 0 };
+    let exponent = unit + top.cast_signed();
+    if to != Float::F32 || !(-126..=127).contains(&exponent) {
+        return finished(i128::from(sum), unit, to);
+    }
+    let significand = if top > 23 { magnitude >> (top - 23) } else { magnitude << (23 - top) };
+    let field = u64::from((exponent + 127).unsigned_abs()) << 23;
+    u64::from(sum < 0) << 31 | field | significand & 0x7f_ffff
 }
 
 /// The sum of finite terms.
