@@ -144,13 +144,18 @@ impl<'t> Lowerer<'_, 't> {
         while words.take_any(&CACHE).is_some() || words.take_any(&HINTS).is_some() {}
     }
 
-    fn take_shape(&self, words: &mut Words<'_, 't>, instruction: &Instruction<'t>) -> Lowered<Shape> {
-        let count = match words.take_any(&["v2", "v4", "v8"]) {
+    /// Elements of a vector form; 1 without one.
+    fn take_count(words: &mut Words<'_, 't>) -> u32 {
+        match words.take_any(&["v2", "v4", "v8"]) {
             Some("v2") => 2,
             Some("v4") => 4,
             Some(_) => 8,
             None => 1,
-        };
+        }
+    }
+
+    fn take_shape(&self, words: &mut Words<'_, 't>, instruction: &Instruction<'t>) -> Lowered<Shape> {
+        let count = Self::take_count(words);
         let place = words.place();
         let Some(ty) = words.take_type() else {
             return Err(match words.take_next() {
@@ -508,12 +513,7 @@ impl<'t> Lowerer<'_, 't> {
         };
         words.take("noftz");
         Self::take_hints(&mut words);
-        let count = match words.take_any(&["v2", "v4", "v8"]) {
-            Some("v2") => 2,
-            Some("v4") => 4,
-            Some(_) => 8,
-            None => 1,
-        };
+        let count = Self::take_count(&mut words);
         let place = words.place();
         let ty = words.take_type();
         self.finish_words(&words, instruction)?;
