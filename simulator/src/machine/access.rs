@@ -281,13 +281,10 @@ impl Subgroup {
             return;
         }
         let (signed, rows) = (access.scalar.is_signed(), access.scalar.rows());
-        let mut given = |reg: Reg| {
-            if !linked.address_registers[at(reg.0)] {
-            } else if rows == 2 {
-                self.exact.given(reg, rows, &self.registers, &self.mask);
-            } else {
-                self.exact.fresh(reg, signed, &self.registers, &self.mask);
-            }
+        let mut given = |reg: Reg| match (linked.address_registers[at(reg.0)], rows) {
+            (false, _) => {}
+            (true, 2) => self.exact.given(reg, rows, &self.registers, &self.mask),
+            (true, _) => self.exact.fresh(reg, signed, &self.registers, &self.mask),
         };
         match access.kind {
             AccessKind::Load => (0..access.count).for_each(|i| given(Reg(access.value.0 + i * rows))),

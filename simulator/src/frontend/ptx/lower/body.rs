@@ -219,15 +219,17 @@ impl<'m, 't> Lowerer<'m, 't> {
                 // Hints about time and resources: nothing that an invocation could see.
                 while words.take_next().is_some() {}
             }
-            "brx" => self.branch_indexed(instruction)?,
+            "brx" => {
+                self.branch_indexed(instruction)?;
+                return Ok(true);
+            }
             "call" => {
                 words.take("uni");
                 self.call(instruction)?;
             }
             _ => return Ok(false),
         }
-        self.finish_words(&words, instruction)
-            .or_else(|error| if instruction.opcode.text == "brx" { Ok(()) } else { Err(error) })?;
+        self.finish_words(&words, instruction)?;
         Ok(true)
     }
 
