@@ -261,6 +261,12 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
                     schedule: None,
                 });
                 finding.benign &= !hint.differs && same_write(first, second);
+                // Of two writes, a pair with different values says more.
+                let shown = finding.second.as_ref().and_then(|second| second.value);
+                if first.action.is_write() && finding.first.value == shown && first.value != second.value {
+                    finding.first = words.traced(workgroup, first);
+                    finding.second = Some(words.traced(workgroup, second));
+                }
             }
         }
     }

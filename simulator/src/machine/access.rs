@@ -681,6 +681,12 @@ impl Subgroup {
         {
             return;
         }
+        if let (Pattern::Same { address }, Space::Private, Some(known)) =
+            (pattern, place.space, &self.private_initialised)
+            && known[at64(address)..at64(address + size)].iter().all(|known| known & lanes == lanes)
+        {
+            return;
+        }
         for lane in Lanes(lanes) {
             let offset = place.start + self.addresses[at(lane)];
             let range = at64(offset)..at64(offset + size);
@@ -843,7 +849,7 @@ impl Subgroup {
     fn load(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, lanes, pattern, size } = *touch;
         if place.space == Space::Private {
-            return self.load_private(access, lanes);
+            return self.load_private(access, lanes, pattern);
         }
         match pattern {
             Pattern::Adjacent { first, count } => {
@@ -912,7 +918,7 @@ impl Subgroup {
     fn store(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, lanes, pattern, size } = *touch;
         if place.space == Space::Private {
-            return self.store_private(access, lanes);
+            return self.store_private(access, lanes, pattern);
         }
         if let Pattern::Adjacent { first, count } = pattern {
             self.scratch.clear();
@@ -929,8 +935,17 @@ impl Subgroup {
         }
     }
 
-    fn load_private(&mut self, access: &Access, lanes: u128) {
+    fn load_private(&mut self, access: &Access, lanes: u128, pattern: Pattern) {
         let (bytes, rows) = (access.scalar.bits() / 8, access.scalar.rows());
+        if let Pattern::Same { address } = pattern
+            && let Some(words) = whole_words(access, address)
+        {
+            for (word, row) in words.zip(access.value.0..) {
+                let (private, registers) = self.private_row(word);
+                registers.load_row(Reg(row), lanes, private);
+            }
+            return;
+        }
         for lane in Lanes(lanes) {
             for element in 0..access.count {
                 let address = at64(self.addresses[at(lane)]) + at(element * bytes);
@@ -943,8 +958,20 @@ impl Subgroup {
         }
     }
 
-    fn store_private(&mut self, access: &Access, lanes: u128) {
+    fn store_private(&mut self, access: &Access, lanes: u128, pattern: Pattern) {
         let (bytes, rows) = (access.scalar.bits() / 8, access.scalar.rows());
+        if let Pattern::Same { address } = pattern
+            && let Some(words) = whole_words(access, address)
+        {
+            for (word, row) in words.clone().zip(access.value.0..) {
+                let (private, registers) = self.private_row(word);
+                registers.store_row(Reg(row), lanes, private);
+            }
+            if let Some(known) = &mut self.private_initialised {
+                known[words.start * 4..words.end * 4].iter_mut().for_each(|known| *known |= lanes);
+            }
+            return;
+        }
         for lane in Lanes(lanes) {
             for element in 0..access.count {
                 let value = self.registers.value(Reg(access.value.0 + element * rows), rows, lane);
@@ -1075,6 +1102,14 @@ fn is_signed_offset(linked: &Linked, access: &Access) -> bool {
 /// Whether the alignment is that of the place that `index` counts from: a step of it keeps less.
 const fn has_aligned_start(access: &Access) -> bool {
     access.address.index.is_some() && !access.address.scale.is_multiple_of(access.alignment)
+}
+
+/// The words of private memory that an access at `address` covers, if it does so exactly.
+#[inline(always)]
+fn whole_words(access: &Access, address: u64) -> Option<std::ops::Range<usize>> {
+    let bytes = access.scalar.bits() / 8;
+    let start = at64(address);
+    (bytes >= 4 && start.is_multiple_of(4)).then(|| start / 4..start / 4 + at(access.count * bytes / 4))
 }
 
 /// How many granules each invocation covers, as a power of two, when that is one and the start is on a granule.

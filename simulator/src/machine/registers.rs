@@ -78,6 +78,26 @@ impl Registers {
         }
     }
 
+    /// Takes the words of some invocations from a list of all.
+    pub fn load_row(&mut self, reg: Reg, lanes: u128, words: &[u32]) {
+        for (i, (chunk, words)) in self.row_mut(reg).iter_mut().zip(words.chunks(CHUNK)).enumerate() {
+            let bits = lanes >> (i * CHUNK);
+            for (lane, (slot, word)) in chunk.0.iter_mut().zip(words).enumerate() {
+                *slot = if bits >> lane & 1 == 1 { *word } else { *slot };
+            }
+        }
+    }
+
+    /// Puts the words of some invocations into a list of all.
+    pub fn store_row(&self, reg: Reg, lanes: u128, words: &mut [u32]) {
+        for (i, (chunk, words)) in self.row(reg).iter().zip(words.chunks_mut(CHUNK)).enumerate() {
+            let bits = lanes >> (i * CHUNK);
+            for (lane, (word, slot)) in words.iter_mut().zip(chunk.0).enumerate() {
+                *word = if bits >> lane & 1 == 1 { slot } else { *word };
+            }
+        }
+    }
+
     /// Sets the value of one invocation, of one or two rows.
     #[inline(always)]
     pub fn set_value(&mut self, reg: Reg, rows: u32, lane: u32, value: u64) {

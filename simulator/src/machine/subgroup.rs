@@ -866,6 +866,12 @@ impl Subgroup {
         }
     }
 
+    /// One word of private memory of every invocation, and the registers.
+    pub(super) fn private_row(&mut self, word: usize) -> (&mut [u32], &mut Registers) {
+        let lanes = at(self.lanes);
+        (&mut self.private[word * lanes..(word + 1) * lanes], &mut self.registers)
+    }
+
     pub(super) fn private_word(&self, byte: usize, lane: u32) -> u32 {
         self.private[byte / 4 * at(self.lanes) + at(lane)]
     }
