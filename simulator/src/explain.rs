@@ -163,7 +163,7 @@ fn cross_findings(
     let runs = runs_of(words, evidence, buffer, flags);
     let granule = 1_u64 << evidence.shadows[buffer].granule_shift;
     let chosen: Vec<&Run> = runs.iter().take(MOST_RUNS).collect();
-    let mut watch = Watch { storage: vec![Vec::new(); words.linked.granule_shifts.len()], workgroup: Vec::new() };
+    let mut watch = Watch { storage: vec![Vec::new(); words.linked.granule_shifts.len()], ..Watch::default() };
     watch.storage[buffer] = chosen.iter().map(|run| run.first * granule..(run.first + 1) * granule).collect();
     let workgroups: BTreeSet<u32> = chosen.iter().flat_map(|run| run.candidates.iter().copied()).collect();
     let logs = tracer.logs(workgroups, &watch);
@@ -228,7 +228,7 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
         granules.entry(buffer).or_default().extend(hint.places.iter().map(|(_, granule)| *granule));
         workgroups.extend(hint.places.iter().map(|(workgroup, _)| *workgroup));
     }
-    let mut watch = Watch { storage: vec![Vec::new(); linked.granule_shifts.len()], workgroup: Vec::new() };
+    let mut watch = Watch { storage: vec![Vec::new(); linked.granule_shifts.len()], ..Watch::default() };
     for (buffer, granules) in granules {
         let watched = ranges(buffer, granules);
         match buffer {

@@ -25,6 +25,7 @@ mod recorder;
 mod run;
 pub mod schedule;
 pub mod scheduler;
+pub mod timeline;
 
 pub use finding::Finding;
 pub use frontend::ptx::support::{PtxFamily, PtxOpcode, ptx_support};

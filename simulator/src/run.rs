@@ -92,6 +92,7 @@ pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
     Watch {
         storage: (0..images).map(|image| of(image).map_or_else(Vec::new, |found| ranges(found))).collect(),
         workgroup: hazards.workgroup.get(dispatch).map_or_else(Vec::new, |found| ranges(found)),
+        describe: false,
     }
 }
 

@@ -8,6 +8,7 @@ use gridproof_launch::{Arithmetic, Denormals};
 
 use super::environment::{Environment, TraceEntry, Watch};
 use super::order::Knowledge;
+use super::pending::Pending;
 use super::registers::{CHUNK, Chunk, Lanes};
 use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
@@ -118,6 +119,9 @@ impl Subgroup {
             && !granted
             && self.is_scheduling_point(watch, access, place, lanes, pattern, size)
         {
+            if watch.describe {
+                self.describe(access, &[(*place, lanes, pattern)], size);
+            }
             return Done::Yielded;
         }
         if lanes != self.mask.bits {
@@ -218,6 +222,9 @@ impl Subgroup {
                 .iter()
                 .any(|(place, lanes, pattern)| self.is_scheduling_point(watch, access, place, *lanes, *pattern, size))
         {
+            if watch.describe {
+                self.describe(access, &groups, size);
+            }
             return Done::Yielded;
         }
         if done != self.mask.bits {
@@ -228,6 +235,16 @@ impl Subgroup {
         }
         self.follow_loaded(env, access);
         Done::Ran
+    }
+
+    /// Notes what the access that was not granted would do.
+    #[inline(never)]
+    fn describe(&mut self, access: &Access, groups: &[(Place, u128, Pattern)], size: u64) {
+        let mut pending = Pending::new(self.pc(), access, self.mask.bits);
+        for (place, lanes, pattern) in groups {
+            pending.add(self, place, *lanes, *pattern, size);
+        }
+        self.pending = Some(pending);
     }
 
     /// The region in which all executing invocations' addresses lie, if there is one.

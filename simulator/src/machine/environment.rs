@@ -90,6 +90,8 @@ pub struct Watch {
     pub storage: Vec<Vec<std::ops::Range<u64>>>,
     /// Sorted, disjoint byte ranges of workgroup memory.
     pub workgroup: Vec<std::ops::Range<u64>>,
+    /// Whether a subgroup that stops at one says what it is about to do.
+    pub describe: bool,
 }
 
 impl Watch {

@@ -9,6 +9,7 @@ pub mod collective;
 pub mod environment;
 pub mod exact;
 pub mod order;
+pub mod pending;
 mod quick;
 pub mod registers;
 mod relay;

@@ -10,6 +10,7 @@ use super::access::Done;
 use super::environment::Environment;
 use super::exact::{Exact, Follow};
 use super::order::Knowledge;
+use super::pending::Pending;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
 use super::relay::Relays;
 use super::transfer::PendingCopy;
@@ -115,6 +116,8 @@ pub struct Subgroup {
     pub(super) committed: Vec<u32>,
     /// Groups at barriers.
     pub waiting: Vec<Waiting>,
+    /// What it is about to do, where it stands before a scheduling point and the watch asks for it.
+    pub pending: Option<Pending>,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
     pub private_initialised: Option<Vec<u128>>,
     pub(super) relays: Relays,
@@ -154,6 +157,7 @@ impl Subgroup {
             copies: Vec::new(),
             committed: Vec::new(),
             waiting: Vec::new(),
+            pending: None,
             private_initialised: None,
             relays: Relays::new(linked),
             addresses: vec![0; chunks * CHUNK],
@@ -182,6 +186,7 @@ impl Subgroup {
         self.committed.clear();
         self.ready.clear();
         self.waiting.clear();
+        self.pending = None;
         self.meeting_point = u32::MAX;
         self.rounds = 0;
         self.private.fill(0);
@@ -211,6 +216,7 @@ impl Subgroup {
 
     /// Runs until something happens. `granted`: the access it stands before may run.
     pub fn run(&mut self, env: &mut Environment<'_>, fuel: u64, granted: bool) -> Event {
+        self.pending = None;
         pulp::Arch::new().dispatch(Run { subgroup: self, env, fuel, granted })
     }
 

@@ -1,0 +1,76 @@
+//! What a subgroup that stands before a scheduling point is about to do.
+
+use std::ops::Range;
+
+use super::access::{Pattern, Place, class_of};
+use super::registers::Lanes;
+use super::subgroup::Subgroup;
+use crate::cast::at;
+use crate::ir::{Access, AccessKind, AtomicOp, Order, Scalar, Space};
+use crate::memory::shadow::Class;
+
+/// An operation that others can notice, not yet done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The instruction.
+    pub pc: u32,
+    /// Who is to execute it.
+    pub lanes: u128,
+    /// How it takes part in conflicts.
+    pub class: Class,
+    /// Memory order of an atomic.
+    pub order: Option<Order>,
+    /// Operation and type of an atomic whose result nobody reads: two of a kind may change places where the operation
+    /// commutes.
+    pub unread: Option<(AtomicOp, Scalar)>,
+    /// The bytes, in ascending order and disjoint for each memory.
+    pub ranges: Vec<Reach>,
+}
+
+/// Bytes of one memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Buffer; `None` for workgroup memory.
+    pub buffer: Option<usize>,
+    /// Bytes in the buffer or in workgroup memory.
+    pub bytes: Range<u64>,
+}
+
+impl Pending {
+    pub(super) fn new(pc: u32, access: &Access, lanes: u128) -> Self {
+        let (order, unread) = match access.kind {
+            AccessKind::Atomic { op, order, .. } => {
+                let unread = access.result.is_none() && access.exchanged.is_none();
+                (Some(order), unread.then_some((op, access.scalar)))
+            }
+            _ => (None, None),
+        };
+        Self { pc, lanes, class: class_of(access), order, unread, ranges: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, subgroup: &Subgroup, place: &Place, lanes: u128, pattern: Pattern, size: u64) {
+        let buffer = match place.space {
+            Space::Storage => Some(place.buffer),
+            Space::Workgroup => None,
+            Space::Uniform | Space::Private => return,
+        };
+        let start = |address: u64| place.start + address;
+        let mut found: Vec<Range<u64>> = match pattern {
+            _ if lanes == 0 => Vec::new(),
+            Pattern::Adjacent { first, count } => vec![start(first)..start(first) + size * u64::from(count)],
+            Pattern::Same { address } => vec![start(address)..start(address) + size],
+            Pattern::Scattered => {
+                Lanes(lanes).map(|lane| start(subgroup.addresses[at(lane)])).map(|start| start..start + size).collect()
+            }
+        };
+        found.sort_unstable_by_key(|range| range.start);
+        for range in found {
+            match self.ranges.last_mut() {
+                Some(Reach { buffer: last, bytes }) if *last == buffer && range.start <= bytes.end => {
+                    bytes.end = bytes.end.max(range.end);
+                }
+                _ => self.ranges.push(Reach { buffer, bytes: range }),
+            }
+        }
+    }
+}
