@@ -4,6 +4,7 @@
 //! users' files are made safe to print here; renderers may print what they get.
 
 use gridproof_simulator::Finding;
+use gridproof_simulator::explore::Progress;
 use gridproof_simulator::finding::{AccessSite, Action, BoundsLimit, Detail, Rule, Severity, Unordered};
 use gridproof_simulator::ir::{SourceFile, Space, Span};
 
@@ -163,7 +164,9 @@ fn notes(finding: &Finding, files: &[SourceFile]) -> Vec<String> {
     notes.extend(finding.second.as_ref().map(|second| site_note("second", true, second)));
     notes.extend(calls("first", finding.second.is_some(), &finding.first, files));
     notes.extend(finding.second.iter().flat_map(|second| calls("second", true, second, files)));
-    notes.push(how_many(finding));
+    if finding.rule != Rule::NoProgress {
+        notes.push(how_many(finding));
+    }
     notes.extend(status(finding));
     notes
 }
@@ -203,11 +206,49 @@ fn detail(finding: &Finding) -> Option<String> {
             number(*waiting),
             number(*elsewhere)
         )),
+        Detail::NoProgress { progress, slots, waiting, unstarted, other_has_started } => {
+            Some(no_progress(finding, *progress, *slots, [*waiting, *unstarted], *other_has_started))
+        }
         Detail::Outputs { buffer, differing_bytes } => {
             Some(format!("{} of `{}` differ", count(*differing_bytes, "byte"), plain(buffer)))
         }
         Detail::None | Detail::Bounds { .. } | Detail::Unordered { .. } => None,
     }
+}
+
+/// Who waits for whom, and why that never comes.
+fn no_progress(
+    finding: &Finding,
+    progress: Progress,
+    slots: u32,
+    [waiting, unstarted]: [u64; 2],
+    other_has_started: bool,
+) -> String {
+    let promise = match progress {
+        Progress::Fair => "under fair scheduling every workgroup advances".to_owned(),
+        Progress::Obe => format!("under OBE only workgroups that have started advance, here {}", count(slots.into(), "slot")),
+        Progress::Lobe => format!(
+            "under LOBE only workgroups that have started advance, and they start in index order, here on {}",
+            count(slots.into(), "slot")
+        ),
+        Progress::Hsa => "under HSA only the lowest workgroup that has not ended is promised to advance".to_owned(),
+        Progress::HsaObe => format!(
+            "under HSA+OBE the lowest workgroup and those that have started advance, here {}",
+            count(slots.into(), "slot")
+        ),
+    };
+    let whom = match &finding.second {
+        None => "nothing that any workgroup would do ends the wait".to_owned(),
+        Some(second) if other_has_started => {
+            format!("the wait would end with what workgroup {} does at the second place", position(second.workgroup))
+        }
+        Some(second) => format!(
+            "the wait would end with what workgroup {} does at the second place, but that has no slot",
+            position(second.workgroup)
+        ),
+    };
+    let left = if unstarted > 0 { format!(", {} never started", count(unstarted, "workgroup")) } else { String::new() };
+    format!("{promise}; {whom} ({} for ever{left})", if waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", number(waiting)) })
 }
 
 /// Who exactly, which bytes, which value.

@@ -86,3 +86,9 @@ pub const fn i32_to_f32(value: i32) -> f32 {
 pub const fn f64_to_f32(value: f64) -> f32 {
     value as f32
 }
+
+/// A count as a float, to the nearest.
+#[expect(clippy::as_conversions, reason = "rounds to nearest, which is meant")]
+pub const fn u64_to_f64(value: u64) -> f64 {
+    value as f64
+}

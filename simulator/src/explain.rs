@@ -12,6 +12,7 @@ use gridproof_launch::{BufferId, ByteRange, Launch};
 
 use crate::cast::{at, at64, wide};
 use crate::drive::{Parts, Resident, run_to_end};
+use crate::explore::Path;
 use crate::finding::{AccessSite, Action, BoundsLimit, Detail, Finding, Rule, Severity, Unordered};
 use crate::ir::{Pc, Space, Span, Variable};
 use crate::link::Linked;
@@ -57,8 +58,20 @@ pub fn findings(
     start: &[Image],
     evidence: Evidence,
 ) -> (Vec<Finding>, BTreeMap<BufferId, Ranges>, Ranges) {
+    let again = if evidence.shared { Again::Shared } else { Again::Alone };
+    findings_again(launch, linked, start, evidence, again)
+}
+
+/// The same, for workgroups that run again in this way.
+pub fn findings_again(
+    launch: &Launch,
+    linked: &Linked,
+    start: &[Image],
+    evidence: Evidence,
+    again: Again<'_>,
+) -> (Vec<Finding>, BTreeMap<BufferId, Ranges>, Ranges) {
     let words = Words { launch, linked };
-    let tracer = Tracer { linked, start, shared: evidence.shared };
+    let tracer = Tracer { linked, start, again };
     let mut findings: Vec<Finding> =
         evidence.recorder.faults.iter().map(|(key, fault)| words.fault(key.0, fault)).collect();
     let cross = cross_flags(&evidence);
@@ -332,21 +345,37 @@ fn unordered_pairs<'e>(log: &[&'e TraceEntry], later: u32, lanes: u32) -> Vec<(&
     pairs
 }
 
+/// How a run is done again, for a log of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Again<'a> {
+    /// Each workgroup by itself.
+    Alone,
+    /// All together, as [`crate::run::prove_shared`] did.
+    Shared,
+    /// All together, with these turns.
+    Turns(&'a Path),
+}
+
 /// Runs single workgroups again with a log.
 struct Tracer<'a> {
     linked: &'a Linked,
     start: &'a [Image],
-    shared: bool,
+    again: Again<'a>,
 }
 
 impl Tracer<'_> {
     /// What each of these workgroups did to the watched bytes. Those that ran over shared memory all run again.
     fn logs(&self, workgroups: BTreeSet<u32>, watch: &Watch) -> BTreeMap<u32, Vec<TraceEntry>> {
-        if !self.shared {
+        let entries = match self.again {
+            Again::Alone => Vec::new(),
+            Again::Shared => crate::run::trace_shared(self.linked, self.start.to_vec(), watch),
+            Again::Turns(path) => path.trace(self.linked, self.start.to_vec(), watch),
+        };
+        if matches!(self.again, Again::Alone) {
             return workgroups.into_iter().map(|workgroup| (workgroup, self.trace(workgroup, watch))).collect();
         }
         let mut logs: BTreeMap<u32, Vec<TraceEntry>> = BTreeMap::new();
-        for entry in crate::run::trace_shared(self.linked, self.start.to_vec(), watch) {
+        for entry in entries {
             if workgroups.contains(&entry.workgroup) {
                 logs.entry(entry.workgroup).or_default().push(entry);
             }

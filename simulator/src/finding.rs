@@ -1,5 +1,6 @@
 //! What the detectors found, as data. Words are made in the `report` crate alone.
 
+use crate::explore::Progress;
 use crate::ir::{Order, Scope, Space, Span};
 use crate::schedule::Schedule;
 
@@ -172,6 +173,19 @@ pub enum Detail {
     Unordered {
         /// The reason.
         why: Unordered,
+    },
+    /// GP0007: who never goes on. The first site is what waits, the second, where there is one, what would end the wait.
+    NoProgress {
+        /// Who is promised to advance.
+        progress: Progress,
+        /// Workgroups that could be resident together.
+        slots: u32,
+        /// Workgroups that wait for ever.
+        waiting: u64,
+        /// Workgroups that never got a slot.
+        unstarted: u64,
+        /// Whether the second site's workgroup has started.
+        other_has_started: bool,
     },
     /// GP0009: bytes that differ.
     Outputs {

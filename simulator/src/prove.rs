@@ -54,6 +54,25 @@ pub(crate) struct Session<'a> {
     placed: Vec<(Variable, usize)>,
 }
 
+/// All memory between two dispatches.
+#[derive(Clone, Debug)]
+pub(crate) struct Memories {
+    pub images: Vec<Image>,
+    variables: Variables,
+    placed: Vec<(Variable, usize)>,
+}
+
+impl Memories {
+    /// Whether every byte is the same.
+    pub fn are_as(&self, other: &Self) -> bool {
+        let same = |one: &Image, other: &Image| one.length() == other.length() && one.difference(other).0 == 0;
+        self.images.len() == other.images.len()
+            && self.images.iter().zip(&other.images).all(|(one, other)| same(one, other))
+            && self.variables.len() == other.variables.len()
+            && self.variables.values().zip(other.variables.values()).all(|(one, other)| same(one, other))
+    }
+}
+
 /// A module by its position, and the name of a variable in it.
 pub(crate) type Variable = (usize, String);
 
@@ -110,23 +129,38 @@ impl<'a> Session<'a> {
 
     fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
         let linked = self.linked(position)?;
-        self.note_program(&linked);
+        self.dispatch_linked(&linked, position);
+        Ok(())
+    }
+
+    /// Decides one dispatch.
+    pub fn dispatch_linked(&mut self, linked: &Linked, position: usize) {
+        self.note_program(linked);
         let shared = analysis::has_storage_atomics(&linked.program);
         let start = self.images.clone();
-        let fits = held(&linked, &start) <= self.config.budget.memory;
+        let fits = held(linked, &start) <= self.config.budget.memory;
         let evidence = if !fits {
-            out_of_memory(&linked)
+            out_of_memory(linked)
         } else if shared {
-            run::prove_shared(&linked, &mut self.images)
+            run::prove_shared(linked, &mut self.images)
         } else {
-            self.isolated(&linked, None)
+            self.isolated(linked, None)
         };
         let races_inside = !evidence.recorder.workgroup_flags.is_empty() || !evidence.recorder.storage_flags.is_empty();
-        self.note_evidence(&linked, &start, evidence);
+        self.note_evidence(linked, &start, evidence);
         if races_inside && !shared && self.outcome.exhausted.is_none() {
-            self.read_in_step(&linked, position, start);
+            self.read_in_step(linked, position, start);
         }
-        Ok(())
+    }
+
+    /// All memory as it is between two dispatches.
+    pub fn memories(&self) -> Memories {
+        Memories { images: self.images.clone(), variables: self.variables.clone(), placed: self.placed.clone() }
+    }
+
+    /// Goes on from there.
+    pub fn set_memories(&mut self, memories: Memories) {
+        (self.images, self.variables, self.placed) = (memories.images, memories.variables, memories.placed);
     }
 
     /// Makes the outputs again where invocations of one workgroup race: its subgroups one after the other would

@@ -55,7 +55,7 @@ pub fn run_until(
     }
     let quiet = Config { detectors: Detectors::NONE, ..*config };
     let mut session = Session::new(launch, &quiet)?;
-    session.outcome.schedule = Schedule { slots: policy.slots(), dispatches: Vec::new() };
+    session.outcome.schedule = Schedule { slots: policy.slots(), any_start: policy.any_start(), all_points: policy.all_points(), dispatches: Vec::new() };
     let mut differs = None;
     for position in 0..launch.dispatches.len() {
         if session.outcome.exhausted.is_some() {
@@ -64,7 +64,8 @@ pub fn run_until(
         let linked = session.linked(position)?;
         session.note_program(&linked);
         session.outcome.schedule.dispatches.push(Vec::new());
-        let watch = watch(hazards, position, linked.granule_shifts.len());
+        let points = watch(hazards, position, linked.granule_shifts.len());
+        let watch = Watch { everything: policy.all_points(), ..points };
         let mut crowd = Crowd::new(&linked, std::mem::take(&mut session.images), policy, Some(&watch));
         crowd.settled =
             proof.filter(|_| position + 1 == launch.dispatches.len()).map(|proof| Settled::new(launch, proof, &watch));
@@ -93,6 +94,7 @@ pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
         storage: (0..images).map(|image| of(image).map_or_else(Vec::new, |found| ranges(found))).collect(),
         workgroup: hazards.workgroup.get(dispatch).map_or_else(Vec::new, |found| ranges(found)),
         describe: false,
+        everything: false,
     }
 }
 

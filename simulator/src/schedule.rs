@@ -5,7 +5,9 @@
 //! accesses are scheduling points follows from the launch itself, so the string needs nothing else.
 //! A unit is `WORKGROUP.SUBGROUP` (linear index in the dispatch), or `WORKGROUP` alone for whichever of its
 //! subgroups is ready, the lowest first. `*` without a number means: until it ends (a subgroup alone: or waits
-//! at a barrier). Dispatches after the first are separated by `/`.
+//! at a barrier). Dispatches after the first are separated by `/`. `start=any;` after the slots: a free slot goes to the
+//! workgroup that takes a turn next, instead of to the lowest that has not started. `points=all;` after that: every access
+//! to memory that others can reach is a scheduling point, instead of only atomics and bytes that raced in the proof.
 
 use std::fmt;
 use std::str::FromStr;
@@ -33,6 +35,11 @@ pub struct Turns {
 pub struct Schedule {
     /// Workgroups resident at the same time.
     pub slots: u32,
+    /// Whether a free slot goes to the workgroup that takes a turn next, instead of to the lowest that has not started.
+    pub any_start: bool,
+    /// Whether every access to memory that others can reach is a scheduling point, instead of only atomics and bytes that
+    /// raced when the launch was proved.
+    pub all_points: bool,
     /// Turns of each dispatch. When they run out, units go on in index order until they end.
     pub dispatches: Vec<Vec<Turns>>,
 }
@@ -48,6 +55,12 @@ pub struct ScheduleError {
     /// What is wrong.
     pub problem: &'static str,
 }
+
+/// Marks a schedule whose workgroups start in the order of their first turns.
+const ANY_START: &str = "start=any;";
+
+/// Marks a schedule in which every access to memory that others can reach is a scheduling point.
+const ALL_POINTS: &str = "points=all;";
 
 /// Turns a schedule string may have in all.
 const LONGEST: usize = 1 << 20;
@@ -69,6 +82,12 @@ impl Schedule {
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "gp1;slots={};", self.slots)?;
+        if self.any_start {
+            f.write_str(ANY_START)?;
+        }
+        if self.all_points {
+            f.write_str(ALL_POINTS)?;
+        }
         for (position, turns) in self.dispatches.iter().enumerate() {
             if position > 0 {
                 f.write_str("/")?;
@@ -103,6 +122,8 @@ impl FromStr for Schedule {
             return Err(reader.error("at least one slot is needed"));
         }
         reader.expect(";", "expected `;`")?;
+        let any_start = reader.takes(ANY_START);
+        let all_points = reader.takes(ALL_POINTS);
         let mut dispatches = Vec::new();
         let mut total = 0_usize;
         loop {
@@ -131,7 +152,7 @@ impl FromStr for Schedule {
         if dispatches.last().is_some_and(Vec::is_empty) && dispatches.len() == 1 {
             dispatches.clear();
         }
-        Ok(Self { slots, dispatches })
+        Ok(Self { slots, any_start, all_points, dispatches })
     }
 }
 
@@ -141,6 +162,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Steps over a word if it comes next.
+    fn takes(&mut self, word: &str) -> bool {
+        let comes = self.rest().starts_with(word);
+        self.position += if comes { word.len() } else { 0 };
+        comes
+    }
+
     fn rest(&self) -> &str {
         self.text.get(self.position..).unwrap_or("")
     }
@@ -194,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_schedule_survives_printing_and_reading() {
-        for text in ["gp1;slots=1;", "gp1;slots=512;0*3,1,2.7*40", "gp1;slots=2;0*,1*/1*,0*"] {
+        for text in ["gp1;slots=1;", "gp1;slots=512;0*3,1,2.7*40", "gp1;slots=2;0*,1*/1*,0*", "gp1;slots=1;start=any;points=all;1*,0*"] {
             let schedule: Schedule = text.parse().unwrap();
             assert_eq!(schedule.to_string(), text);
         }
@@ -202,7 +230,7 @@ mod tests {
 
     #[test]
     fn turns_of_one_unit_join() {
-        let mut schedule = Schedule { slots: 2, dispatches: vec![] };
+        let mut schedule = Schedule { slots: 2, any_start: false, all_points: false, dispatches: vec![] };
         for workgroup in [0, 0, 1, 0] {
             schedule.push(Unit { workgroup, subgroup: None });
         }

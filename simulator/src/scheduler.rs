@@ -34,6 +34,22 @@ impl Policy {
         }
     }
 
+    /// Whether workgroups start in the order of their first turns.
+    pub const fn any_start(&self) -> bool {
+        match self {
+            Self::Replay(schedule) => schedule.any_start,
+            _ => false,
+        }
+    }
+
+    /// Whether every access to memory that others can reach is a scheduling point.
+    pub const fn all_points(&self) -> bool {
+        match self {
+            Self::Replay(schedule) => schedule.all_points,
+            _ => false,
+        }
+    }
+
     /// Whether a slot is filled again only when all are free.
     pub const fn in_waves(&self) -> bool {
         matches!(self, Self::Waves { .. })

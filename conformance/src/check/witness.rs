@@ -55,7 +55,7 @@ fn orders(finding: &Finding, dispatch: &Dispatch, slots: u32) -> Option<[Schedul
     let schedule = |units: [Unit; 2]| {
         let mut dispatches = vec![Vec::new(); position + 1];
         dispatches[position] = units.map(|unit| Turns { unit, count: None }).to_vec();
-        Schedule { slots, dispatches }
+        Schedule { slots, any_start: false, all_points: false, dispatches }
     };
     Some([schedule([writer, other]), schedule([other, writer])])
 }

@@ -248,6 +248,14 @@ fn detail(detail: &Detail, files: &[SourceFile]) -> Value {
             json!({ "kind": "divergence", "waiting": waiting, "elsewhere": elsewhere })
         }
         Detail::Unordered { why } => json!({ "kind": "unordered", "why": unordered(*why) }),
+        Detail::NoProgress { progress, slots, waiting, unstarted, other_has_started } => json!({
+            "kind": "no-progress",
+            "progress": progress.name(),
+            "slots": slots,
+            "waiting": waiting,
+            "unstarted": unstarted,
+            "other_has_started": other_has_started,
+        }),
         Detail::Outputs { buffer, differing_bytes } => {
             json!({ "kind": "outputs", "buffer": buffer, "differing_bytes": differing_bytes })
         }

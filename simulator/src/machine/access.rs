@@ -661,7 +661,7 @@ impl Subgroup {
             Space::Workgroup => &watch.workgroup,
             Space::Uniform | Space::Private => return false,
         };
-        if matches!(access.kind, AccessKind::Atomic { .. }) {
+        if matches!(access.kind, AccessKind::Atomic { .. }) || (watch.everything && place.contested) {
             return true;
         }
         if ranges.is_empty() {
@@ -1138,6 +1138,9 @@ fn granules_per_lane(start: u64, size: u64, shift: u32) -> Option<u32> {
 
 fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
     let start = place.start + address;
+    if env.watch.is_some_and(|watch| watch.describe) {
+        env.note_change((place.space == Space::Storage).then_some(place.buffer), start, bytes);
+    }
     if place.space == Space::Workgroup {
         let range = at64(start)..at64(start) + bytes.len();
         env.workgroup.memory[range.clone()].copy_from_slice(bytes);

@@ -48,6 +48,8 @@ pub struct Workgroup {
     pub arrivals: Vec<Arrivals>,
     /// Buffer, offset and length of its writes to storage, where somebody asked for them.
     pub written: Option<Vec<(usize, u64, u32)>>,
+    /// Writes that gave storage or workgroup memory another value, where the watch describes; never reset.
+    pub changes: u64,
 }
 
 impl Workgroup {
@@ -65,6 +67,7 @@ impl Workgroup {
             live: 0,
             arrivals: Vec::new(),
             written: None,
+            changes: 0,
         }
     }
 
@@ -92,9 +95,16 @@ pub struct Watch {
     pub workgroup: Vec<std::ops::Range<u64>>,
     /// Whether a subgroup that stops at one says what it is about to do.
     pub describe: bool,
+    /// Whether every access to memory that others can reach is one.
+    pub everything: bool,
 }
 
 impl Watch {
+    /// No bytes; a subgroup that stops at an atomic says what it is about to do.
+    pub fn describing() -> Self {
+        Self { describe: true, ..Self::default() }
+    }
+
     /// Whether `length` bytes from `start` on touch a watched range.
     #[inline]
     pub fn hits(ranges: &[std::ops::Range<u64>], start: u64, length: u64) -> bool {
@@ -178,4 +188,20 @@ pub struct Environment<'a> {
     pub watch: Option<&'a Watch>,
     /// Log, when a race is looked at again.
     pub trace: Option<&'a mut Trace>,
+}
+
+impl Environment<'_> {
+    /// Counts a write that is about to give memory another value.
+    #[inline(never)]
+    pub fn note_change(&mut self, buffer: Option<usize>, start: u64, bytes: &[u8]) {
+        let mut old = vec![0; bytes.len()];
+        match buffer {
+            Some(buffer) => self.storage.read(buffer, start, &mut old),
+            None => {
+                let range = crate::cast::at64(start)..crate::cast::at64(start) + bytes.len();
+                old.copy_from_slice(self.workgroup.memory.get(range).unwrap_or(bytes));
+            }
+        }
+        self.workgroup.changes += u64::from(old != bytes);
+    }
 }

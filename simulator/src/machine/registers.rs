@@ -8,12 +8,12 @@ use crate::ir::Reg;
 pub const CHUNK: usize = 8;
 
 /// Eight invocations of one row.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(align(32))]
 pub struct Chunk(pub [u32; CHUNK]);
 
 /// All rows of a subgroup.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registers {
     chunks: Vec<Chunk>,
     per_row: usize,

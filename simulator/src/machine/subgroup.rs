@@ -23,6 +23,7 @@ use crate::ir::{
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,9 @@ pub struct Waiting {
 
 /// Jumps back after which another group gets its turn, in a program whose invocations may wait for each other.
 const PATIENCE: u32 = 1 << 12;
+
+/// The same where schedules are explored and every round counts.
+const LITTLE_PATIENCE: u32 = 4;
 
 /// A group that waits for other invocations of its subgroup, or at a named barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,8 @@ pub struct Subgroup {
     pub(super) committed: Vec<u32>,
     /// Groups at barriers.
     pub waiting: Vec<Waiting>,
+    /// Whether it stands before a scheduling point.
+    standing: bool,
     /// What it is about to do, where it stands before a scheduling point and the watch asks for it.
     pub pending: Option<Pending>,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
@@ -157,6 +163,7 @@ impl Subgroup {
             copies: Vec::new(),
             committed: Vec::new(),
             waiting: Vec::new(),
+            standing: false,
             pending: None,
             private_initialised: None,
             relays: Relays::new(linked),
@@ -186,6 +193,7 @@ impl Subgroup {
         self.committed.clear();
         self.ready.clear();
         self.waiting.clear();
+        self.standing = false;
         self.pending = None;
         self.meeting_point = u32::MAX;
         self.rounds = 0;
@@ -214,9 +222,10 @@ impl Subgroup {
         words * u64::from(linked.lanes.max(8)) * 4
     }
 
-    /// Runs until something happens. `granted`: the access it stands before may run.
+    /// Runs until something happens. `granted`: the scheduling point it stands before may be passed.
     pub fn run(&mut self, env: &mut Environment<'_>, fuel: u64, granted: bool) -> Event {
         self.pending = None;
+        let granted = std::mem::take(&mut self.standing) && granted;
         pulp::Arch::new().dispatch(Run { subgroup: self, env, fuel, granted })
     }
 
@@ -260,6 +269,7 @@ impl Subgroup {
                     if self.access(env, id, granted) == Done::Yielded {
                         self.clock -= 1;
                         self.instructions -= u64::from(self.mask.count);
+                        self.standing = true;
                         return Event::Yielded;
                     }
                     granted = false;
@@ -268,7 +278,7 @@ impl Subgroup {
                     let back = target.0 <= self.pc;
                     self.pc = target.0;
                     if back && linked.fair && !self.ready.is_empty() {
-                        self.be_fair();
+                        self.be_fair(env);
                     }
                     if back && self.clock >= stop {
                         return Event::Paused;
@@ -279,7 +289,7 @@ impl Subgroup {
                     let back = target.0 <= self.pc;
                     self.branch(condition, when, target.0);
                     if back && linked.fair && !self.ready.is_empty() {
-                        self.be_fair();
+                        self.be_fair(env);
                     }
                     if back && self.clock >= stop {
                         return Event::Paused;
@@ -444,9 +454,9 @@ impl Subgroup {
 
     /// A group that goes round and round may be waiting for one that stands still: after many rounds the one that has
     /// stood longest runs, alone, until it ends, waits, or goes round as often itself.
-    fn be_fair(&mut self) {
+    fn be_fair(&mut self, env: &Environment<'_>) {
         self.rounds += 1;
-        if self.rounds < PATIENCE {
+        if self.rounds < if env.watch.is_some() { LITTLE_PATIENCE } else { PATIENCE } {
             return;
         }
         self.rounds = 0;

@@ -1,0 +1,128 @@
+//! Every schedule of a launch, or a sample of them.
+//!
+//! [`crate::prove()`] decides a launch with one run where what atomics return decides neither control flow nor
+//! addresses. Kernels that wait for each other, take tickets or count who comes last need more: here each dispatch is
+//! executed again and again, with another schedule each time, all detectors watching, under sequential consistency. In
+//! every execution races are found by what orders accesses, not by luck, so that switching at atomics and at bytes that
+//! raced is enough (see ARCHITECTURE.md).
+
+mod explorer;
+mod options;
+mod path;
+mod random;
+mod search;
+mod steps;
+mod stuck;
+pub(crate) mod world;
+
+use std::time::Duration;
+
+use gridproof_launch::Launch;
+
+pub use options::{Engine, ExploreOptions, Progress, Start};
+pub use path::Path;
+
+use crate::outcome::{Config, Outcome, SimulateError};
+use crate::schedule::Schedule;
+
+/// Contents of the output buffers that some executions ended with.
+#[derive(Clone, Debug)]
+pub struct DistinctOutput {
+    /// A schedule that gives them.
+    pub schedule: Schedule,
+    /// Executions that gave them.
+    pub executions: u64,
+    /// The launch's buffers at the end.
+    pub buffers: Vec<crate::memory::Image>,
+}
+
+/// The chance that a bug was missed, for executions that were drawn.
+///
+/// One execution finds a bug of depth d with a chance of at least 1 / (n * k^(d-1)), for n units and k turns:
+/// Burckhardt, Kothari, Musuvathi and Nagarakatte, "A randomized scheduler with probabilistic guarantees of finding
+/// bugs", ASPLOS 2010, theorem 9.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MissBound {
+    /// Units that took turns: n.
+    pub units: u64,
+    /// Most turns of one execution: k.
+    pub turns: u64,
+    /// Depth: d.
+    pub depth: u32,
+    /// Executions.
+    pub executions: u64,
+    /// Upper bound of the chance that none of them shows a given bug of that depth.
+    pub chance: f64,
+}
+
+/// Why an exploration did not see every schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// As many executions as asked for.
+    Executions,
+    /// An execution took more turns than allowed.
+    Turns,
+    /// Later dispatches would have to start from too many different memories.
+    Outputs,
+    /// Instructions, memory or time: see [`Outcome::exhausted`].
+    Budget,
+    /// They were drawn.
+    Drawn,
+}
+
+/// What an exploration gave.
+#[derive(Clone, Debug)]
+pub struct Exploration {
+    /// Findings of all executions, each with a schedule where one is needed to show it; buffers as the first execution
+    /// left them; work done in all of them.
+    pub outcome: Outcome,
+    /// Executions that ran to their end.
+    pub executions: u64,
+    /// Executions that were left when everything after that point had been seen.
+    pub redundant: u64,
+    /// The order of the base-10 logarithm of the schedules that were not run because they are the same to the kernel:
+    /// orders of the turns of the longest execution, of which there are 10^x.
+    pub orders: f64,
+    /// Units (subgroups) of the largest dispatch that was explored.
+    pub units: u64,
+    /// Most turns of one execution that were choices.
+    pub turns: u64,
+    /// `None`: every schedule of the launch was seen, up to what cannot matter.
+    pub stopped: Option<Stopped>,
+    /// Whether workgroups that cannot be told apart were taken as one.
+    pub symmetric: bool,
+    /// What the outputs were, the first execution's first. At most 32.
+    pub outputs: Vec<DistinctOutput>,
+    /// For drawn executions.
+    pub bound: Option<MissBound>,
+    /// Wall-clock time of the executions.
+    pub elapsed: Duration,
+}
+
+impl Exploration {
+    /// Whether every schedule was seen.
+    pub const fn is_complete(&self) -> bool {
+        self.stopped.is_none()
+    }
+}
+
+/// Explores a launch.
+///
+/// # Errors
+/// As [`crate::prove()`].
+pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Result<Exploration, SimulateError> {
+    explorer::explore(launch, config, options)
+}
+
+/// Runs one schedule to its end or to where nobody makes progress, and says who never does.
+///
+/// # Errors
+/// As [`crate::run()`].
+pub fn find_stuck(
+    launch: &Launch,
+    config: &Config,
+    options: &ExploreOptions,
+    schedule: &Schedule,
+) -> Result<Option<crate::Finding>, SimulateError> {
+    explorer::find_stuck(launch, config, options, schedule)
+}
