@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use gridproof_conformance::check::EngineChoice;
 use gridproof_conformance::matrix::Partition;
 use gridproof_launch::{Arithmetic, Language};
 use gridproof_simulator::Detectors;
+use gridproof_simulator::explore::Progress;
 
 use crate::exit;
 use crate::output::OutputFile;
@@ -85,6 +87,8 @@ pub enum Color {
 pub enum Command {
     /// Check one launch: a kernel of the catalogue, or your own
     Check(Box<CheckFlags>),
+    /// Explore the schedules of one launch: all of them, or a sample
+    Explore(Box<ExploreFlags>),
     /// Run the schedule of a finding again, bit for bit
     Replay(ReplayFlags),
     /// Compare the CPU model, the simulator and this machine's adapters on every case
@@ -123,6 +127,41 @@ pub struct CheckFlags {
     /// How it is simulated.
     #[command(flatten)]
     pub simulation: SimulationFlags,
+}
+
+/// `gridproof explore`.
+#[derive(Args, Debug)]
+pub struct ExploreFlags {
+    /// What to explore.
+    #[command(flatten)]
+    pub check: CheckFlags,
+    /// How it is explored.
+    #[command(flatten)]
+    pub exploration: ExplorationFlags,
+}
+
+/// How schedules are explored.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Exploration")]
+pub struct ExplorationFlags {
+    /// exhaustive: every schedule, up to orders that cannot matter; random: schedules drawn by priority, with --seed
+    #[arg(long, value_name = "ENGINE", value_parser = values::engine)]
+    pub engine: Option<EngineChoice>,
+    /// Which workgroups are promised to advance: fair, obe, lobe, hsa or hsa+obe; obe, lobe and hsa+obe use --slots
+    #[arg(long, value_name = "MODEL", value_parser = values::progress)]
+    pub progress: Option<Progress>,
+    /// Executions at most
+    #[arg(long, value_name = "N", value_parser = values::whole_number)]
+    pub executions: Option<u64>,
+    /// With random: how many turns that must come in a certain order a bug may need
+    #[arg(long, value_name = "D", value_parser = values::depth)]
+    pub depth: Option<u32>,
+    /// Run every order of turns, also those that cannot matter: to measure what is saved
+    #[arg(long)]
+    pub no_reduction: bool,
+    /// Tell workgroups apart that the kernel cannot
+    #[arg(long)]
+    pub no_symmetry: bool,
 }
 
 /// How a check simulates.

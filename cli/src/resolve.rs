@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use gridproof_conformance::check::{self, CheckOptions};
+use gridproof_conformance::check::{self, CheckOptions, EngineChoice, ExploreChoice};
 use gridproof_kernels::catalogue;
 use gridproof_report::model::{Settings, Subject};
+use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Budget, Config, Schedule};
 
-use crate::flags::{CheckFlags, SimulationFlags};
+use crate::flags::{CheckFlags, ExploreFlags, SimulationFlags};
 use crate::values::ScheduleChoice;
 
 /// Endings of files that can be checked.
@@ -60,6 +61,29 @@ pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
     };
     options.slots = exactly.as_ref().map_or(options.slots, |schedule| schedule.slots);
     Ok(Check { target, options, exactly })
+}
+
+/// Resolves `gridproof explore`.
+pub fn explore(flags: &ExploreFlags) -> anyhow::Result<(Check, ExploreChoice)> {
+    let simulation = &flags.check.simulation;
+    if simulation.schedule.is_some() {
+        bail!("--schedule is for check: explore chooses the schedules itself");
+    }
+    let check = check(&flags.check)?;
+    let (asked, usual) = (&flags.exploration, ExploreChoice::default());
+    let engine = asked.engine.unwrap_or(usual.engine);
+    if engine != EngineChoice::Random && asked.depth.is_some() {
+        bail!("--depth is for --engine random");
+    }
+    let choice = ExploreChoice {
+        engine,
+        progress: asked.progress.unwrap_or(usual.progress),
+        executions: asked.executions.unwrap_or(usual.executions),
+        depth: asked.depth.unwrap_or(usual.depth),
+        reduction: !asked.no_reduction,
+        symmetry: !asked.no_symmetry,
+    };
+    Ok((check, choice))
 }
 
 /// The options that the flags give, with defaults for the others.
@@ -174,7 +198,7 @@ impl Check {
     pub const fn settings(&self) -> Settings {
         let CheckOptions { slots, seed, config, .. } = self.options;
         let (subgroup_size, warp_lockstep) = (config.subgroup_size, config.warp_lockstep);
-        Settings { slots, seed, subgroup_size, warp_lockstep, detectors: config.detectors }
+        Settings { slots, seed, subgroup_size, warp_lockstep, progress: Progress::default(), detectors: config.detectors }
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use gridproof_conformance::check::CheckError;
+use gridproof_conformance::check::{CheckError, EngineChoice};
+use gridproof_simulator::explore::Progress;
 use gridproof_conformance::matrix::Partition;
 use gridproof_launch::{Arithmetic, Denormals, Language, MultiplyAdd};
 use gridproof_simulator::{Detectors, Schedule};
@@ -100,6 +101,27 @@ pub fn whole_number(text: &str) -> Result<u64, String> {
 pub fn slots(text: &str) -> Result<u32, String> {
     let slots = text.parse().ok().filter(|slots| *slots > 0);
     slots.ok_or_else(|| "expected a whole number from 1 to 4294967295".to_owned())
+}
+
+/// An engine that explores schedules.
+pub fn engine(text: &str) -> Result<EngineChoice, String> {
+    match text {
+        "exhaustive" => Ok(EngineChoice::Exhaustive),
+        "random" => Ok(EngineChoice::Random),
+        _ => Err("expected exhaustive or random".to_owned()),
+    }
+}
+
+/// A progress model by its name in the literature.
+pub fn progress(text: &str) -> Result<Progress, String> {
+    let known = Progress::ALL.into_iter().find(|model| model.name().eq_ignore_ascii_case(text));
+    known.ok_or_else(|| format!("expected {}", Progress::ALL.map(Progress::name).join(", ")))
+}
+
+/// From 1 to 1024.
+pub fn depth(text: &str) -> Result<u32, String> {
+    let depth = text.parse().ok().filter(|depth| (1..=1024).contains(depth));
+    depth.ok_or_else(|| "expected a whole number from 1 to 1024".to_owned())
 }
 
 /// `slice:1/4`.

@@ -162,6 +162,9 @@ impl Page<'_> {
         if !report.rungs.is_empty() {
             facts.push(("tried", verdict::ladder(report).join("\n") + "\n" + verdict::CAVEAT));
         }
+        for one in &report.explorations {
+            facts.push(("explored", verdict::exploration(one).join("\n")));
+        }
         facts.extend(report.threshold.as_ref().map(|threshold| ("threshold", verdict::threshold(threshold))));
         if !report.output_errors.is_empty() {
             let lines: Vec<_> = report.output_errors.iter().map(output_error).collect();

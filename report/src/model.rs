@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gridproof_launch::{Arithmetic, Language};
+use gridproof_simulator::explore::{MissBound, Progress, Stopped};
 use gridproof_simulator::finding::{AccessSite, Rule};
 use gridproof_simulator::ir::SourceFile;
 use gridproof_simulator::{Approximation, Detectors, Exhausted, Finding, Schedule, Stats, Unsupported};
@@ -155,6 +156,8 @@ pub struct Settings {
     pub subgroup_size: u32,
     /// Whether the invocations of a subgroup were taken to advance in lock step, which is not sound.
     pub warp_lockstep: bool,
+    /// Which workgroups were promised to advance.
+    pub progress: Progress,
     /// Which detectors watched.
     pub detectors: Detectors,
 }
@@ -177,8 +180,59 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { slots: 512, seed: 0, subgroup_size: 32, warp_lockstep: false, detectors: Detectors::ALL }
+        Self {
+            slots: 512,
+            seed: 0,
+            subgroup_size: 32,
+            warp_lockstep: false,
+            progress: Progress::default(),
+            detectors: Detectors::ALL,
+        }
     }
+}
+
+/// What exploring the schedules of a launch took and gave, with one engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplorationReport {
+    /// `exhaustive`, `random` or `loom`.
+    pub engine: &'static str,
+    /// Which workgroups were promised to advance.
+    pub progress: Progress,
+    /// Workgroups that could be resident together, where the progress model has slots.
+    pub slots: Option<u32>,
+    /// Executions that ran to their end.
+    pub executions: u64,
+    /// Executions that were left because all that could follow had been seen.
+    pub redundant: u64,
+    /// Base-10 logarithm of the number of orders that the turns of the longest execution have.
+    pub orders: f64,
+    /// Units that were scheduled.
+    pub units: u64,
+    /// Most scheduling decisions of one execution.
+    pub turns: u64,
+    /// Why not every schedule was seen; `None`: all were.
+    pub stopped: Option<Stopped>,
+    /// Whether workgroups that the kernel cannot tell apart were taken as one.
+    pub symmetric: bool,
+    /// The outputs that executions ended with, the first execution's first: how many gave them, and a schedule.
+    pub outputs: Vec<ExploredOutput>,
+    /// Chance to have missed a bug, for drawn schedules.
+    pub bound: Option<MissBound>,
+    /// Anything else worth knowing, in words.
+    pub note: Option<String>,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+}
+
+/// Outputs that some executions ended with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExploredOutput {
+    /// Executions.
+    pub executions: u64,
+    /// Output bytes that differ from those of the first execution.
+    pub differing_bytes: u64,
+    /// A schedule that gives them.
+    pub schedule: Schedule,
 }
 
 /// Everything one check gave.
@@ -214,6 +268,8 @@ pub struct CheckReport {
     pub decides_every_schedule: bool,
     /// Schedules executed besides the deciding run.
     pub schedules_explored: u64,
+    /// What exploring took and gave, by engine; empty where one run decides.
+    pub explorations: Vec<ExplorationReport>,
     /// Distances to the oracle, where there is one.
     pub output_errors: Vec<OutputError>,
     /// The command line that repeats this check.

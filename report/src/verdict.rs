@@ -4,10 +4,11 @@
 
 use gridproof_launch::Language;
 use gridproof_simulator::Exhausted;
+use gridproof_simulator::explore::Stopped;
 use gridproof_simulator::finding::Severity;
 use gridproof_simulator::ir::SourceFile;
 
-use crate::model::{Assumption, CheckReport, Rung, Subject, Threshold, Verdict};
+use crate::model::{Assumption, CheckReport, ExplorationReport, Rung, Subject, Threshold, Verdict};
 use crate::text::{bytes, count, number, plain};
 
 /// What was checked, in one line: `kernel:variant n=4,k=512`, with the language where it is not the usual one, or `file.wgsl entry main`.
@@ -39,6 +40,10 @@ pub fn verdict(report: &CheckReport) -> String {
              this holds for this launch, with its shapes, indices and inputs"
                 .to_owned()
         }
+        Verdict::RaceFree if all_seen(report).is_some() => {
+            let seen = all_seen(report).map(exploration_scope).unwrap_or_default();
+            format!("every schedule was explored{seen}; this holds for this launch, with its shapes, indices and inputs")
+        }
         Verdict::RaceFree => {
             format!("in {}; atomics steer this launch, so other schedules may differ", explored(report))
         }
@@ -59,6 +64,83 @@ pub fn verdict(report: &CheckReport) -> String {
         text += &format!("; switched off: {}", off.join(", "));
     }
     text
+}
+
+/// The exploration that saw every schedule, if one did.
+fn all_seen(report: &CheckReport) -> Option<&ExplorationReport> {
+    report.explorations.iter().find(|one| one.stopped.is_none())
+}
+
+/// Under which assumptions "every schedule" is meant.
+fn exploration_scope(one: &ExplorationReport) -> String {
+    let slots = one.slots.map(|slots| format!(", on {}", count(slots.into(), "slot"))).unwrap_or_default();
+    format!(" ({} progress{slots}, sequentially consistent)", one.progress.name())
+}
+
+/// What one engine did, one line each.
+pub fn exploration(one: &ExplorationReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut first = format!("{}: {}", one.engine, count(one.executions, "execution"));
+    if one.redundant > 0 {
+        first += &format!(" and {} left when nothing new could follow", number(one.redundant));
+    }
+    first += &format!(
+        ", {}, at most {} each{}",
+        count(one.units, "unit"),
+        count(one.turns, "scheduling decision"),
+        exploration_scope(one)
+    );
+    lines.push(first);
+    let ended = match one.stopped {
+        None if one.engine == "exhaustive" => {
+            let symmetric = if one.symmetric { "; workgroups that the kernel cannot tell apart were taken as one" } else { "" };
+            format!("complete: they stand for all schedules (the longest has {} orders of its turns){symmetric}", power(one.orders))
+        }
+        None => "complete".to_owned(),
+        Some(why) => stopped(why).to_owned(),
+    };
+    lines.push(ended);
+    if let Some(bound) = &one.bound {
+        lines.push(format!(
+            "a bug of depth {} was missed with a chance of at most {}: (1 - 1/(n k^(d-1)))^m with n = {} units, k = {} \
+             turns, d = {}, m = {} (Burckhardt et al., ASPLOS 2010)",
+            bound.depth,
+            chance(bound.chance),
+            bound.units,
+            bound.turns,
+            bound.depth,
+            bound.executions
+        ));
+    }
+    if one.outputs.len() > 1 {
+        let others: u64 = one.outputs.iter().skip(1).map(|output| output.executions).sum();
+        lines.push(format!(
+            "{} different outputs; {} end otherwise than the first",
+            number(one.outputs.len() as u64),
+            count(others, "execution")
+        ));
+    }
+    lines.extend(one.note.clone());
+    lines
+}
+
+const fn stopped(why: Stopped) -> &'static str {
+    match why {
+        Stopped::Executions => "not complete: as many executions as asked for",
+        Stopped::Turns => "not complete: an execution took more turns than allowed",
+        Stopped::Outputs => "not complete: later dispatches would start from too many different memories",
+        Stopped::Budget => "not complete: a budget ran out",
+        Stopped::Drawn => "not complete: schedules were drawn",
+    }
+}
+
+/// 10^x for a reader.
+fn power(log10: f64) -> String {
+    if log10 < 6.0 { format!("{:.0}", 10_f64.powf(log10)) } else { format!("10^{log10:.1}") }
+}
+
+fn chance(chance: f64) -> String {
+    if chance >= 0.001 { format!("{:.3}", chance) } else { format!("{chance:.1e}") }
 }
 
 fn errors(report: &CheckReport) -> u64 {
@@ -85,6 +167,12 @@ fn incomplete(report: &CheckReport) -> String {
     match &report.exhausted {
         Some(exhausted) => format!("the {} budget ran out before the launch was decided", exhausted.budget),
         None if !report.settings.detectors.race => "nobody looked for races".to_owned(),
+        None if !report.explorations.is_empty() => {
+            let one = report.explorations.first().map(|one| (one.executions, one.stopped));
+            let (executions, why) = one.unwrap_or((0, None));
+            let why = why.map_or("", stopped);
+            format!("nothing found in {}; {why}", count(executions, "execution"))
+        }
         None => {
             format!("nothing found in {}, but atomics steer this launch, so these do not decide it", explored(report))
         }

@@ -508,7 +508,8 @@ impl Words<'_> {
         }
     }
 
-    fn traced(&self, workgroup: u32, entry: &TraceEntry) -> AccessSite {
+    /// One logged access as a site.
+    pub fn traced(&self, workgroup: u32, entry: &TraceEntry) -> AccessSite {
         self.site(&RawSite {
             action: entry.action,
             space: entry.space,

@@ -486,7 +486,8 @@ fn bit_runs(words: &[u64]) -> Vec<std::ops::Range<usize>> {
 }
 
 impl Outcome {
-    pub(crate) fn empty() -> Self {
+    /// Nothing found, nothing done.
+    pub fn empty() -> Self {
         Self {
             findings: Vec::new(),
             findings_dropped: 0,

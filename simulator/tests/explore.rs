@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gridproof_launch::{Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source};
-use gridproof_simulator::explore::{Exploration, ExploreOptions, Progress, explore};
-use gridproof_simulator::finding::Rule;
-use gridproof_simulator::Config;
+use gridproof_simulator::explore::{Engine, Exploration, ExploreOptions, Progress, Stopped, explore, follow};
+use gridproof_simulator::finding::{Action, Detail, Rule};
+use gridproof_simulator::{Budget, Config};
 
 const HEAD: &str = "
 @group(0) @binding(0) var<storage, read_write> a: array<atomic<u32>>;
@@ -97,6 +97,172 @@ fn the_reduction_loses_no_output_and_no_finding() {
             assert_eq!(outputs(&all), outputs(&plain), "{name} {progress:?} {slots}");
             assert_eq!(rules(&all), rules(&reduced), "{name} {progress:?} {slots}");
             assert!(reduced.executions <= all.executions);
+        }
+    }
+}
+
+/// Everyone waits until all have come.
+const GRID_BARRIER: &str = "atomicAdd(&a[0], 1u); loop { if atomicLoad(&a[0]) == 3u { break; } } out[wg.x] = 1u;";
+/// Each waits for the one of lower index.
+const CHAIN: &str = "if wg.x > 0u { loop { if atomicLoad(&a[wg.x - 1u]) == 1u { break; } } } \
+    out[wg.x] = 1u; atomicStore(&a[wg.x], 1u);";
+/// Each waits for the one of higher index.
+const REVERSE_CHAIN: &str = "if wg.x < 2u { loop { if atomicLoad(&a[wg.x + 1u]) == 1u { break; } } } \
+    out[wg.x] = 1u; atomicStore(&a[wg.x], 1u);";
+/// As the chain, by tickets instead of indices.
+const TICKET_CHAIN: &str = "let t = atomicAdd(&a[32], 1u); if t > 0u { loop { if atomicLoad(&a[t - 1u]) == 1u { break; } } } \
+    out[t] = 1u; atomicStore(&a[t], 1u);";
+/// One takes a lock and never gives it back.
+const LOST_LOCK: &str = "loop { if atomicExchange(&a[0], 1u) == 0u { break; } } out[wg.x] = 1u; \
+    if wg.x != 1u { atomicStore(&a[0], 0u); }";
+
+#[test]
+fn progress_models_tell_waits_apart() {
+    let free = "out[wg.x] = atomicAdd(&a[0], 1u);";
+    // Kernel, and for each of fair, obe on 2, lobe on 2, lobe on 3, hsa, hsa+obe on 2: whether everyone ends.
+    let cases = [
+        ("free", free, [true, true, true, true, true, true]),
+        ("grid barrier", GRID_BARRIER, [true, false, false, true, false, false]),
+        ("chain", CHAIN, [true, false, true, true, true, true]),
+        ("reverse chain", REVERSE_CHAIN, [true, false, false, true, false, false]),
+        ("ticket chain", TICKET_CHAIN, [true, true, true, true, false, true]),
+        ("lost lock", LOST_LOCK, [false, false, false, false, false, false]),
+    ];
+    let models = [
+        (Progress::Fair, 1),
+        (Progress::Obe, 2),
+        (Progress::Lobe, 2),
+        (Progress::Lobe, 3),
+        (Progress::Hsa, 1),
+        (Progress::HsaObe, 2),
+    ];
+    for (name, body, ends) in cases {
+        let launch = launch(&format!("{ALONE}{body}\n}}"), 3);
+        for ((progress, slots), ends) in models.into_iter().zip(ends) {
+            let exploration = explored(&launch, &under(progress, slots));
+            let waits: Vec<_> =
+                exploration.outcome.findings.iter().filter(|finding| finding.rule == Rule::NoProgress).collect();
+            assert_eq!(waits.is_empty(), ends, "{name} under {} on {slots}: {waits:#?}", progress.name());
+            assert!(exploration.is_complete(), "{name} {}", progress.name());
+            for wait in waits {
+                assert!(wait.first.span.line > 0 && wait.first.action == Action::AtomicRead || name == "lost lock");
+                let schedule = wait.schedule.as_ref().unwrap();
+                let again = follow(&launch, &config(), &under(progress, slots), schedule).unwrap();
+                assert!(
+                    progress == Progress::Hsa || again.findings.iter().any(|finding| finding.rule == Rule::NoProgress),
+                    "{name} {} {schedule}",
+                    progress.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wait_names_who_would_end_it() {
+    let launch = launch(&format!("{ALONE}{CHAIN}\n}}"), 3);
+    let exploration = explored(&launch, &under(Progress::Obe, 1));
+    let wait = exploration.outcome.findings.iter().find(|finding| finding.rule == Rule::NoProgress).unwrap();
+    let second = wait.second.as_ref().unwrap();
+    assert_eq!(wait.first.workgroup[0], second.workgroup[0] + 1);
+    assert_eq!((wait.first.action, second.action), (Action::AtomicRead, Action::AtomicWrite));
+    assert_eq!(wait.first.element, second.element);
+    let Detail::NoProgress { progress, slots, other_has_started, .. } = wait.detail else { panic!("{wait:?}") };
+    assert_eq!((progress, slots, other_has_started), (Progress::Obe, 1, false));
+}
+
+#[test]
+fn a_loop_without_scheduling_points_is_found_by_its_state() {
+    let forever = "var i = 0u; loop { i = (i + 1u) % 8191u; if i == 9000u { break; } } out[wg.x] = i; \
+        atomicAdd(&a[0], 1u);";
+    let launch = launch(&format!("{ALONE}{forever}\n}}"), 2);
+    let exploration = explored(&launch, &under(Progress::Fair, 1));
+    let wait = exploration.outcome.findings.iter().find(|finding| finding.rule == Rule::NoProgress).unwrap();
+    assert_eq!(wait.second, None);
+    assert!(exploration.outcome.exhausted.is_none());
+    assert!(exploration.outcome.stats.instructions < 10_000_000);
+}
+
+#[test]
+fn plain_conflicts_are_found_whoever_comes_first() {
+    let bodies = [
+        ("unordered", "if wg.x == 0u { plain[0] = 1u; } else { out[0] = plain[0]; } atomicAdd(&a[0], 1u);", true),
+        ("relaxed flag", "if wg.x == 0u { plain[0] = 1u; atomicStore(&a[0], 1u); } \
+            else if atomicLoad(&a[0]) == 1u { out[0] = plain[0]; }", true),
+        ("other words", "plain[wg.x] = 1u; out[wg.x] = plain[wg.x]; atomicAdd(&a[0], 1u);", false),
+        ("only if nobody was first", "if atomicAdd(&a[0], 1u) == 5u { plain[0] = wg.x; } out[wg.x] = 1u;", false),
+        ("only if second", "if atomicAdd(&a[0], 1u) == 1u { plain[0] = wg.x; } else { plain[wg.x] = 1u; }", true),
+    ];
+    for (name, body, races) in bodies {
+        let launch = launch(&format!("{ALONE}{body}\n}}"), 2);
+        let exploration = explored(&launch, &under(Progress::Lobe, 2));
+        let found = exploration.outcome.findings.iter().any(|finding| finding.rule == Rule::CrossWorkgroupRace);
+        assert_eq!(found, races, "{name}: {:?}", rules(&exploration));
+        assert!(exploration.is_complete(), "{name}");
+    }
+}
+
+#[test]
+fn drawn_schedules_repeat_and_say_what_they_promise() {
+    let launch = launch(&format!("{ALONE}{}\n}}", ORDERS[1].1), 3);
+    let draw = |seed| {
+        let engine = Engine::Random { seed, depth: 2 };
+        explored(&launch, &ExploreOptions { engine, executions: 200, ..under(Progress::Lobe, 8) })
+    };
+    let (one, again, other) = (draw(1), draw(1), draw(2));
+    let schedules = |exploration: &Exploration| -> Vec<(String, u64)> {
+        exploration.outputs.iter().map(|output| (output.schedule.to_string(), output.executions)).collect()
+    };
+    assert_eq!(schedules(&one), schedules(&again));
+    assert_ne!(schedules(&one), schedules(&other));
+    assert_eq!((one.executions, one.stopped), (200, Some(Stopped::Drawn)));
+    let bound = one.bound.unwrap();
+    assert_eq!((bound.units, bound.turns, bound.depth, bound.executions), (3, 6, 2, 200));
+    let expected = (1.0 - 1.0 / (3.0 * 6.0_f64)).powi(200);
+    assert!((bound.chance - expected).abs() < 1e-12);
+}
+
+#[test]
+fn outputs_that_depend_on_the_schedule_are_told_with_both_writers() {
+    let launch = launch(&format!("{ALONE}{}\n}}", ORDERS[0].1), 2);
+    let exploration = explored(&launch, &under(Progress::Lobe, 8));
+    assert_eq!(exploration.outputs.len(), 2);
+    let found = exploration.outcome.findings.iter().find(|finding| finding.rule == Rule::ScheduleDependent).unwrap();
+    assert_eq!(found.first.buffer, "out");
+    assert_eq!(found.second.as_ref().map(|site| site.buffer.as_str()), Some("out"));
+    assert_ne!(found.first.value, found.second.as_ref().and_then(|site| site.value));
+    let other = follow(&launch, &config(), &under(Progress::Lobe, 8), found.schedule.as_ref().unwrap()).unwrap();
+    assert_eq!(other.buffers[1].to_vec(), exploration.outputs[1].buffers[1].to_vec());
+}
+
+#[test]
+fn budgets_end_an_exploration() {
+    let launch = launch(&format!("{ALONE}{}\n}}", ORDERS[1].1), 6);
+    let few = explored(&launch, &ExploreOptions { executions: 10, ..ExploreOptions::default() });
+    assert_eq!((few.executions + few.redundant, few.stopped), (10, Some(Stopped::Executions)));
+    let short = explored(&launch, &ExploreOptions { turns: 5, executions: 10, ..ExploreOptions::default() });
+    assert_eq!(short.stopped, Some(Stopped::Turns));
+    let budget = Budget { time: std::time::Duration::ZERO, ..Budget::default() };
+    let late = explore(&launch, &Config { budget, ..config() }, &ExploreOptions::default()).unwrap();
+    assert_eq!(late.stopped, Some(Stopped::Budget));
+    assert!(explore(&launch, &config(), &ExploreOptions { slots: 0, ..ExploreOptions::default() }).is_err());
+    assert!(explore(&launch, &config(), &ExploreOptions { executions: 0, ..ExploreOptions::default() }).is_err());
+}
+
+#[test]
+fn everything_twice_gives_the_same() {
+    for (_, body, workgroups) in ORDERS {
+        let launch = launch(&format!("{ALONE}{body}\n}}"), workgroups);
+        for progress in Progress::ALL {
+            for engine in [Engine::Exhaustive, Engine::Random { seed: 3, depth: 3 }] {
+                let options = ExploreOptions { engine, executions: 60, ..under(progress, 2) };
+                let text = |mut exploration: Exploration| {
+                    exploration.elapsed = std::time::Duration::ZERO;
+                    exploration.outcome.stats.elapsed = std::time::Duration::ZERO;
+                    format!("{exploration:?}")
+                };
+                assert_eq!(text(explored(&launch, &options)), text(explored(&launch, &options)));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod conform;
 mod explain;
+mod explore;
 mod list;
 mod main_job;
 mod probe;
@@ -20,6 +21,7 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
     match flags.command {
         None => main_job::run(&output),
         Some(Command::Check(flags)) => check::run(&flags, &output),
+        Some(Command::Explore(flags)) => explore::run(&flags, &output),
         Some(Command::Replay(flags)) => replay::run(&flags, &output),
         Some(Command::Conform(flags)) => conform::run(&flags, &output),
         Some(Command::List) => list::run(&output),

@@ -3,6 +3,7 @@
 use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::Detectors;
 
+use super::exploration::{EngineChoice, ExploreChoice};
 use super::options::{CheckOptions, ScheduleChoice};
 use crate::family::shape_text;
 
@@ -48,6 +49,25 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
         };
         add(true, "--schedule", word.to_owned());
     }
+    words
+}
+
+/// The command line of an exploration.
+pub(super) fn explore(subject: &Subject, options: &CheckOptions, choice: &ExploreChoice) -> String {
+    let check = command(subject, options);
+    let mut words = check.replacen("gridproof check", "gridproof explore", 1);
+    let usual = ExploreChoice::default();
+    let mut add = |given: bool, flag: String| {
+        if given {
+            words += &format!(" {flag}");
+        }
+    };
+    add(choice.engine == EngineChoice::Random, "--engine random".to_owned());
+    add(choice.progress != usual.progress, format!("--progress {}", choice.progress.name()));
+    add(choice.executions != usual.executions, format!("--executions {}", choice.executions));
+    add(choice.engine == EngineChoice::Random && choice.depth != usual.depth, format!("--depth {}", choice.depth));
+    add(!choice.reduction, "--no-reduction".to_owned());
+    add(!choice.symmetry, "--no-symmetry".to_owned());
     words
 }
 

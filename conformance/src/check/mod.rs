@@ -7,6 +7,7 @@
 mod command;
 mod error;
 mod examination;
+mod exploration;
 mod options;
 mod outputs;
 mod replay;
@@ -25,6 +26,7 @@ use gridproof_simulator::finding::{Finding, Rule};
 use gridproof_simulator::{Outcome, ladder};
 
 pub use error::CheckError;
+pub use exploration::{EngineChoice, ExploreChoice, explore_catalogue, explore_file};
 pub use options::{CheckOptions, ScheduleChoice};
 pub use replay::{ReplayResult, replay};
 pub(crate) use verdict::{counts, verdict};

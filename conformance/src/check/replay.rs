@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use gridproof_launch::Launch;
-use gridproof_report::model::{Replay, Subject};
-use gridproof_simulator::{Config, Outcome};
+use gridproof_report::model::{ExpectedFinding, Replay, Subject};
+use gridproof_simulator::explore::{ExploreOptions, follow};
+use gridproof_simulator::finding::Rule;
+use gridproof_simulator::{Config, Outcome, Schedule, ladder};
 
 use super::examination::{Examination, Examined, examine};
 use super::options::CheckOptions;
@@ -59,6 +61,9 @@ pub fn replay(replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, C
 
 fn replay_launch(launch: &Launch, replay: &Replay, options: &CheckOptions) -> Result<ReplayResult, CheckError> {
     let launch = &*cuda::compiled(launch)?;
+    if let Some(schedule) = replay.schedule.as_ref().filter(|schedule| schedule.all_points || schedule.any_start) {
+        return follow_launch(launch, replay, options, schedule);
+    }
     let mut examination = match examine(launch, &options.config)? {
         Examined::Proved(examination) => *examination,
         Examined::Unsupported(unsupported) => {
@@ -69,6 +74,28 @@ fn replay_launch(launch: &Launch, replay: &Replay, options: &CheckOptions) -> Re
     let differing_bytes = run.as_ref().map_or(0, |outcome| examination.differing_bytes(outcome));
     let reproduced = reproduced(replay, &examination, run.as_ref(), differing_bytes);
     let outcome = run.unwrap_or(examination.proof);
+    let digest = outputs::digest(launch, &outcome.buffers);
+    Ok(ReplayResult { outcome, reproduced, differing_bytes, digest })
+}
+
+/// Runs a schedule that was explored. Its outputs are compared with those of the schedule that leaves all turns open.
+fn follow_launch(
+    launch: &Launch,
+    replay: &Replay,
+    options: &CheckOptions,
+    schedule: &Schedule,
+) -> Result<ReplayResult, CheckError> {
+    let explored = ExploreOptions { slots: schedule.slots, progress: replay.settings.progress, ..ExploreOptions::default() };
+    let outcome = follow(launch, &options.config, &explored, schedule)?;
+    let usual = Schedule { slots: u32::MAX, ..Schedule::default() };
+    let fair = ExploreOptions { slots: u32::MAX, ..explored };
+    let usual = follow(launch, &options.config, &fair, &usual)?;
+    let differing_bytes = ladder::differing_outputs(launch, &usual, &outcome);
+    let shows = |expected: &ExpectedFinding| {
+        let is_there = outcome.findings.iter().any(|finding| expected.matches(finding, &outcome.files));
+        is_there || (expected.rule == Rule::ScheduleDependent && outcome.exhausted.is_none())
+    };
+    let reproduced = replay.expected.as_ref().map_or(differing_bytes > 0, shows);
     let digest = outputs::digest(launch, &outcome.buffers);
     Ok(ReplayResult { outcome, reproduced, differing_bytes, digest })
 }

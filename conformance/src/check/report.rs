@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use gridproof_launch::{Launch, Module};
-use gridproof_report::model::{CheckReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict};
+use gridproof_report::model::{CheckReport, ExplorationReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict};
+use gridproof_simulator::explore::Progress;
 use gridproof_simulator::finding::Finding;
 use gridproof_simulator::ir::SourceFile;
 use gridproof_simulator::{Outcome, Stats, Unsupported, ladder};
@@ -20,6 +21,7 @@ pub(super) struct Extras {
     pub threshold: Option<Threshold>,
     pub output_errors: Vec<OutputError>,
     pub explored: u64,
+    pub explorations: Vec<ExplorationReport>,
 }
 
 /// Who asked what, and since when.
@@ -45,6 +47,7 @@ impl Asked<'_> {
         report.exhausted = proof.exhausted.or(unfinished);
         report.decides_every_schedule = proof.decides_every_schedule;
         report.schedules_explored = extras.explored;
+        report.explorations = extras.explorations;
         report.output_errors = extras.output_errors;
         report.stats = proof.stats;
         report
@@ -69,6 +72,7 @@ impl Asked<'_> {
                 seed: options.seed,
                 subgroup_size: config.subgroup_size,
                 warp_lockstep: config.warp_lockstep,
+                progress: Progress::default(),
                 detectors: config.detectors,
             },
             verdict,
@@ -83,6 +87,7 @@ impl Asked<'_> {
             exhausted: None,
             decides_every_schedule: false,
             schedules_explored: 0,
+            explorations: Vec::new(),
             output_errors: Vec::new(),
             command,
             stats: Stats { elapsed: Duration::ZERO, ..Stats::default() },

@@ -2,6 +2,7 @@
 //! panic, and every error names the key.
 
 use gridproof_launch::{Arithmetic, Denormals, Language, MultiplyAdd};
+use gridproof_simulator::explore::Progress;
 use gridproof_simulator::finding::Rule;
 use gridproof_simulator::{Detectors, Schedule};
 use serde_json::{Map, Value};
@@ -236,6 +237,10 @@ impl<'a> Node<'a> {
             seed: self.key("seed")?.number()?,
             subgroup_size: self.key("subgroup_size")?.small_number()?,
             warp_lockstep: self.key("warp_lockstep")?.truth()?,
+            progress: match self.optional("progress") {
+                Some(progress) => progress.progress()?,
+                None => Progress::default(),
+            },
             // Which detectors watch a replay is its caller's choice.
             detectors: Detectors::ALL,
         };
@@ -243,6 +248,12 @@ impl<'a> Node<'a> {
             return Err(slots.wrong("at least one slot is needed"));
         }
         Ok(settings)
+    }
+
+    fn progress(&self) -> Result<Progress, ReadError> {
+        let text = self.text()?;
+        let known = Progress::ALL.into_iter().find(|model| model.name() == text);
+        known.ok_or_else(|| self.wrong("expected fair, obe, lobe, hsa or hsa+obe"))
     }
 
     fn language(&self) -> Result<Language, ReadError> {

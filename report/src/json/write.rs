@@ -3,13 +3,14 @@
 //! Integers that fit in 64 bits are JSON numbers, wider ones decimal strings; values of memory and addresses
 //! are hexadecimal strings.
 
+use gridproof_simulator::explore::Stopped;
 use gridproof_simulator::finding::{AccessSite, BoundsLimit, Detail, Finding, Unordered};
 use gridproof_simulator::ir::{SourceFile, Span};
 use gridproof_simulator::{Exhausted, Unsupported};
 use serde_json::{Map, Value, json};
 
 use super::VERSION;
-use crate::model::{CheckReport, OutputError, ReplayReport, Rung, SafeUnder, SkippedRow, Subject, Threshold, Verdicts};
+use crate::model::{CheckReport, ExplorationReport, OutputError, ReplayReport, Rung, SafeUnder, SkippedRow, Subject, Threshold, Verdicts};
 use crate::words::{hexadecimal, kind, severity, words};
 use crate::{source, verdict};
 
@@ -85,6 +86,7 @@ fn check_value(report: &CheckReport) -> Value {
         "arithmetic": report.arithmetic.to_string(),
         "subgroup_size": report.settings.subgroup_size,
         "warp_lockstep": report.settings.warp_lockstep,
+        "progress": report.settings.progress.name(),
         "slots": report.settings.slots,
         "seed": report.settings.seed,
         "detectors_off": report.settings.detectors_off(),
@@ -94,6 +96,7 @@ fn check_value(report: &CheckReport) -> Value {
         "findings_dropped": report.findings_dropped,
         "explored": report.schedules_explored,
         "decides_every_schedule": report.decides_every_schedule,
+        "explorations": report.explorations.iter().map(exploration).collect::<Vec<_>>(),
         "ladder": report.rungs.iter().map(rung).collect::<Vec<_>>(),
         "threshold": report.threshold.as_ref().map(threshold),
         "output_errors": report.output_errors.iter().map(output_error).collect::<Vec<_>>(),
@@ -114,6 +117,42 @@ fn check_value(report: &CheckReport) -> Value {
         object.extend(rest);
     }
     Value::Object(object)
+}
+
+fn exploration(one: &ExplorationReport) -> Value {
+    json!({
+        "engine": one.engine,
+        "progress": one.progress.name(),
+        "slots": one.slots,
+        "executions": one.executions,
+        "redundant": one.redundant,
+        "orders_log10": one.orders,
+        "units": one.units,
+        "turns": one.turns,
+        "complete": one.stopped.is_none(),
+        "stopped": one.stopped.map(|why| match why {
+            Stopped::Executions => "executions",
+            Stopped::Turns => "turns",
+            Stopped::Outputs => "outputs",
+            Stopped::Budget => "budget",
+            Stopped::Drawn => "drawn",
+        }),
+        "symmetric": one.symmetric,
+        "outputs": one.outputs.iter().map(|output| json!({
+            "executions": output.executions,
+            "differing_bytes": output.differing_bytes,
+            "schedule": output.schedule.to_string(),
+        })).collect::<Vec<_>>(),
+        "bound": one.bound.map(|bound| json!({
+            "units": bound.units,
+            "turns": bound.turns,
+            "depth": bound.depth,
+            "executions": bound.executions,
+            "chance_missed": bound.chance,
+        })),
+        "note": one.note,
+        "seconds": one.elapsed.as_secs_f64(),
+    })
 }
 
 fn subject(object: &mut Map<String, Value>, subject: &Subject) {

@@ -199,6 +199,7 @@ pub fn report(verdict: Verdict, findings: Vec<Finding>) -> CheckReport {
         exhausted: None,
         decides_every_schedule: true,
         schedules_explored: 0,
+        explorations: Vec::new(),
         output_errors: Vec::new(),
         command: "gridproof check resadd:fused --shape n=4,lens=3+8".to_owned(),
         stats: Stats {

@@ -15,11 +15,11 @@ use super::{DistinctOutput, Exploration, Stopped};
 use crate::analysis;
 use crate::cast::{u64_to_f64, wide};
 use crate::explain::{self, Again, Evidence, Words};
-use crate::finding::{Finding, Rule};
+use crate::finding::{Detail, Finding, Rule, Severity};
 use crate::ir::{Builtin, Instr};
 use crate::ladder::differing_outputs;
 use crate::link::Linked;
-use crate::machine::environment::Watch;
+use crate::machine::environment::{TraceEntry, Watch};
 use crate::memory::Image;
 use crate::memory::shadow::BufferShadow;
 use crate::outcome::{Config, Outcome, SimulateError};
@@ -323,22 +323,29 @@ fn resident(options: &ExploreOptions) -> (u32, Start) {
     (slots, options.progress.start())
 }
 
-/// See [`super::stuck`].
-pub fn find_stuck(
+/// See [`super::follow`].
+pub fn follow(
     launch: &Launch,
     config: &Config,
     options: &ExploreOptions,
     schedule: &Schedule,
-) -> Result<Option<Finding>, SimulateError> {
+) -> Result<Outcome, SimulateError> {
     check(options)?;
+    if schedule.dispatches.len() > launch.dispatches.len() {
+        let message = format!("the launch has {} dispatches", launch.dispatches.len());
+        return Err(SimulateError::Schedule { dispatch: launch.dispatches.len(), turn: 0, message });
+    }
     let mut session = Session::new(launch, config)?;
     for position in 0..launch.dispatches.len() {
         let linked = session.linked(position)?;
+        session.note_program(&linked);
         let start = session.images.clone();
-        let watch = Watch { everything: schedule.all_points, ..Racy::default().watch(linked.granule_shifts.len()) };
+        let points = Racy::default().watch(linked.granule_shifts.len());
+        let watch = Watch { everything: schedule.all_points, ..points };
         let order = if schedule.any_start { Start::AnyOrder } else { Start::InOrder };
         let slots = schedule.slots.min(linked.workgroups()).max(1);
         let mut world = World::new(&linked, start.clone(), &watch, slots, order);
+        world.shadows = new_shadows(&linked);
         let turns = schedule.dispatches.get(position).cloned().unwrap_or_default();
         world.follow(&turns).map_err(|(turn, unit)| SimulateError::Schedule {
             dispatch: position,
@@ -351,17 +358,44 @@ pub fn find_stuck(
             world.take(unit);
             last = Some(unit);
         }
-        if world.exhausted.is_none()
-            && !world.is_done()
-            && let Some(waiting) = world.spinners().into_iter().next()
-        {
-            let path = Path { watch: watch.clone(), slots, start: order, turns: world.turns.clone() };
+        let path = Path { watch: watch.clone(), slots, start: order, turns: world.turns.clone() };
+        let stuck = !world.is_done() && world.exhausted.is_none();
+        if let Some(waiting) = world.spinners().into_iter().next().filter(|_| stuck) {
             let words = Words { launch, linked: &linked };
-            return Ok(Some(stuck::finding(&words, &world, waiting, &path, &start, options)));
+            let finding = stuck::finding(&words, &world, waiting, &path, &start, options);
+            session.outcome.findings.push(finding);
         }
+        let evidence = evidence(&mut world);
+        session.outcome.exhausted = world.exhausted.take();
+        let (findings, storage, workgroup) =
+            explain::findings_again(launch, &linked, &start, evidence, Again::Turns(&path));
+        session.outcome.findings.extend(findings);
+        session.outcome.hazards.storage.push(storage);
+        session.outcome.hazards.workgroup.push(workgroup);
+        let stats = &mut session.outcome.stats;
+        stats.instructions += world.stats.instructions;
+        stats.workgroups += world.stats.workgroups;
+        stats.invocations += world.stats.invocations;
         session.images = world.storage.into_images();
+        if stuck || session.outcome.exhausted.is_some() {
+            break;
+        }
     }
-    Ok(None)
+    session.outcome.schedule = schedule.clone();
+    Ok(session.finish())
+}
+
+/// What the detectors of a world noticed, taken out of it.
+fn evidence(world: &mut World<'_>) -> Evidence {
+    Evidence {
+        recorder: std::mem::take(&mut world.recorder),
+        shadows: std::mem::take(&mut world.shadows),
+        disagree: BTreeMap::new(),
+        changed: BTreeMap::new(),
+        stats: world.stats,
+        exhausted: None,
+        shared: true,
+    }
 }
 
 /// Who takes a turn when everyone gets one.
@@ -542,7 +576,9 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
 
     fn keep(&mut self, mut finding: Finding, path: &Path) {
         self.carried.insert(key(&finding), finding.clone());
-        finding.schedule = Some(path.schedule(self.before));
+        if finding.schedule.is_none() && !self.explorer.found.contains_key(&key(&finding)) {
+            finding.schedule = path.refined(self.linked, self.start.to_vec()).map(|path| path.schedule(self.before));
+        }
         self.explorer.keep(finding);
     }
 
@@ -578,15 +614,7 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
 
     /// Turns what the detectors noticed into findings, where it is new.
     fn explain(&mut self, world: &mut World<'_>) -> Racy {
-        let evidence = Evidence {
-            recorder: std::mem::take(&mut world.recorder),
-            shadows: std::mem::take(&mut world.shadows),
-            disagree: BTreeMap::new(),
-            changed: BTreeMap::new(),
-            stats: world.stats,
-            exhausted: None,
-            shared: true,
-        };
+        let evidence = evidence(world);
         let signature = signature(&evidence.recorder, &evidence.shadows);
         if signature.is_empty() || !self.explained.insert(signature) {
             return Racy::default();
@@ -613,6 +641,14 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
     }
 
     fn ending(&mut self, images: Vec<Image>, turns: Vec<Turns>) {
+        let is_last = self.before.len() + 1 == self.explorer.launch.dispatches.len();
+        if let [first] = self.endings.as_slice()
+            && is_last
+            && let Some(finding) = self.schedule_dependence(first, &images, &turns)
+        {
+            let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns: turns.clone() };
+            self.keep(finding, &path);
+        }
         let same = |ending: &&mut Ending| {
             ending.images.iter().zip(&images).all(|(one, other)| one.difference(other).0 == 0)
         };
@@ -622,6 +658,42 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             None if full => {}
             None => self.endings.push(Ending { images, turns, executions: 1 }),
         }
+    }
+}
+
+impl Pass<'_, '_, '_, '_> {
+    /// Two executions that leave different outputs: the last writes of the first byte that differs.
+    fn schedule_dependence(&self, first: &Ending, images: &[Image], turns: &[Turns]) -> Option<Finding> {
+        let launch = self.explorer.launch;
+        let marked = launch.buffers.iter().any(|buffer| buffer.output);
+        let compared = launch.buffers.iter().enumerate().filter(|(_, buffer)| buffer.output || !marked);
+        let (buffer, bytes, byte) = compared.into_iter().find_map(|(position, _)| {
+            let (bytes, byte) = first.images.get(position)?.difference(images.get(position)?);
+            byte.map(|byte| (position, bytes, byte))
+        })?;
+        let mut looked_at = Watch { storage: vec![Vec::new(); self.linked.granule_shifts.len()], ..Watch::default() };
+        looked_at.storage.get_mut(buffer)?.push(byte..byte + 1);
+        let last_write = |turns: &[Turns]| {
+            let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns: turns.to_vec() };
+            let log = path.trace(self.linked, self.start.to_vec(), &looked_at);
+            log.into_iter().rev().find(|entry| entry.action.is_write())
+        };
+        let words = Words { launch, linked: self.linked };
+        let (one, other) = (last_write(&first.turns), last_write(turns));
+        let site = |entry: &TraceEntry| words.traced(entry.workgroup, entry);
+        let mut sites = one.iter().chain(&other).map(site);
+        Some(Finding {
+            rule: Rule::ScheduleDependent,
+            severity: Severity::Warning,
+            first: sites.next()?,
+            second: sites.next(),
+            benign: false,
+            declared: None,
+            output_visible: Some(true),
+            count: bytes,
+            detail: Detail::Outputs { buffer: launch.buffers.get(buffer)?.name.clone(), differing_bytes: bytes },
+            schedule: None,
+        })
     }
 }
 

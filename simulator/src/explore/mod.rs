@@ -10,7 +10,9 @@ mod explorer;
 mod options;
 mod path;
 mod random;
+mod record;
 mod search;
+mod shrink;
 mod steps;
 mod stuck;
 pub(crate) mod world;
@@ -21,6 +23,7 @@ use gridproof_launch::Launch;
 
 pub use options::{Engine, ExploreOptions, Progress, Start};
 pub use path::Path;
+pub use shrink::shrink;
 
 use crate::outcome::{Config, Outcome, SimulateError};
 use crate::schedule::Schedule;
@@ -114,15 +117,31 @@ pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Re
     explorer::explore(launch, config, options)
 }
 
-/// Runs one schedule to its end or to where nobody makes progress, and says who never does.
+/// Runs one schedule with all detectors, to its end or to where nobody makes progress; what the schedule leaves open is
+/// taken in turns. `options` says under which progress model a wait counts.
 ///
 /// # Errors
 /// As [`crate::run()`].
-pub fn find_stuck(
+pub fn follow(
     launch: &Launch,
     config: &Config,
     options: &ExploreOptions,
     schedule: &Schedule,
-) -> Result<Option<crate::Finding>, SimulateError> {
-    explorer::find_stuck(launch, config, options, schedule)
+) -> Result<Outcome, SimulateError> {
+    explorer::follow(launch, config, options, schedule)
+}
+
+/// Runs one schedule up to the finding that it shows, and says what each turn did. `hazards` are the scheduling points of
+/// a schedule that leans on those of a proof.
+///
+/// # Errors
+/// As [`crate::run()`].
+pub fn record(
+    launch: &Launch,
+    config: &Config,
+    schedule: &Schedule,
+    hazards: &crate::Hazards,
+    finding: &crate::Finding,
+) -> Result<crate::timeline::Timeline, SimulateError> {
+    record::record(launch, config, schedule, hazards, finding)
 }

@@ -30,6 +30,17 @@ impl Path {
         world.trace.map_or_else(Vec::new, |trace| trace.entries)
     }
 
+    /// The same execution with every access to memory that others can reach as a scheduling point, so that it says by
+    /// itself what it means. `None` where a budget runs out.
+    pub(crate) fn refined(&self, linked: &Linked, images: Vec<Image>) -> Option<Self> {
+        let watch = Watch { everything: true, ..self.watch.clone() };
+        let mut world = World::new(linked, images, &watch, self.slots, self.start);
+        world.follow_coarsely(&self.turns, &self.watch)?;
+        let turns = std::mem::take(&mut world.turns);
+        drop(world);
+        Some(Self { watch, slots: self.slots, start: self.start, turns })
+    }
+
     /// As a schedule whose dispatches before this one took `before`.
     pub(crate) fn schedule(&self, before: &[Vec<Turns>]) -> Schedule {
         let mut dispatches = before.to_vec();

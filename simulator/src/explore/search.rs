@@ -86,7 +86,7 @@ impl Search {
         if choices.is_empty() {
             return Next::End;
         }
-        let slots = world.is_someone_waiting();
+        let waiting = world.is_someone_waiting();
         let symmetry = self.symmetric.then(|| symmetry(world, &choices));
         let represents = |choice: &&Choice| {
             symmetry.is_none_or(|Symmetry { resident, waiting }| {
@@ -98,7 +98,7 @@ impl Search {
         let choices: BTreeMap<UnitId, Footprint> = choices
             .iter()
             .filter(represents)
-            .map(|choice| (choice.unit, Footprint::new(choice, world.place(choice.unit).0, slots)))
+            .map(|choice| (choice.unit, Footprint::new(choice, world.place(choice.unit).0, waiting)))
             .collect();
         let sleep = self.sleep_after_last();
         let last = self.steps.last().map(|step| step.unit);
@@ -143,7 +143,7 @@ impl Search {
         let unit = node.taken;
         let Some(mut footprint) = node.choices.get(&unit).cloned() else { return };
         // What may end a workgroup counts as doing so only until it is known.
-        footprint.slots &= !effects.ended.is_empty() || !effects.started.is_empty();
+        footprint.moves = !effects.ended.is_empty() || !effects.started.is_empty();
         let units = world.units();
         let mut after: Vec<Rc<Clock>> = match self.steps.last() {
             Some(step) => step.after.clone(),
@@ -152,6 +152,12 @@ impl Search {
         let mut clock: Clock = after[unit].to_vec();
         let number = clock[unit] + 1;
         let mut races = Vec::new();
+        if footprint.is_start() {
+            // Who took the slot before, and gave it back since, could have come later: an end in between enables this
+            // start and cannot change places with it.
+            let starts = self.steps.iter().enumerate().filter(|(_, step)| step.footprint.is_start());
+            races.extend(starts.filter(|(_, step)| clock[step.unit] < step.number).map(|(position, _)| position));
+        }
         for (position, earlier) in self.steps.iter().enumerate().rev() {
             if clock[earlier.unit] >= earlier.number || !earlier.footprint.depends_on(&footprint) {
                 continue;
@@ -170,7 +176,7 @@ impl Search {
         }
         for &workgroup in &effects.started {
             let mut all = clock.clone();
-            let freed = self.steps.iter().filter(|step| step.footprint.slots);
+            let freed = self.steps.iter().filter(|step| step.footprint.moves);
             freed.for_each(|step| join(&mut all, &step.clock));
             after[world.units_of(workgroup)].iter_mut().for_each(|clock| join(Rc::make_mut(clock), &all));
         }

@@ -18,19 +18,26 @@ pub struct Footprint {
     /// Its workgroup, for workgroup memory.
     workgroup: u32,
     access: Option<Pending>,
-    /// Whether it moves the slots, or may.
-    pub slots: bool,
+    /// Whether a workgroup starts or ends with it, or may.
+    pub moves: bool,
+    /// Whether some workgroup waited for a slot before it.
+    pub waiting: bool,
 }
 
 impl Footprint {
-    /// Of a choice that was not taken yet. `slots`: whether ends of workgroups matter now.
-    pub fn new(choice: &Choice, workgroup: u32, slots: bool) -> Self {
-        Self { workgroup, access: choice.access.clone(), slots }
+    /// Of a choice that was not taken yet. `waiting`: whether some workgroup waits for a slot.
+    pub fn new(choice: &Choice, workgroup: u32, waiting: bool) -> Self {
+        Self { workgroup, access: choice.access.clone(), moves: true, waiting }
+    }
+
+    /// Whether a workgroup takes a slot by it.
+    pub const fn is_start(&self) -> bool {
+        self.access.is_none()
     }
 
     /// Whether the order of the two can matter.
     pub fn depends_on(&self, other: &Self) -> bool {
-        if self.slots && other.slots {
+        if self.moves && other.moves && (self.waiting || other.waiting) {
             return true;
         }
         let (Some(mine), Some(theirs)) = (&self.access, &other.access) else { return false };

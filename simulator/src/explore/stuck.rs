@@ -91,7 +91,7 @@ fn relief<'a>(
 }
 
 /// A unit's next access in the launch's words; where it has none, the place where it loops.
-fn site(words: &Words<'_>, world: &World<'_>, unit: UnitId, pending: Option<&Pending>) -> AccessSite {
+pub fn site(words: &Words<'_>, world: &World<'_>, unit: UnitId, pending: Option<&Pending>) -> AccessSite {
     let linked = words.linked;
     let (workgroup, subgroup) = world.place(unit);
     let lanes = pending.map_or(1, |pending| pending.lanes);

@@ -17,12 +17,16 @@ use crate::machine::environment::{Trace, Watch};
 use crate::machine::pending::Pending;
 use crate::machine::subgroup::Event;
 use crate::machine::subgroup::snapshot::Snapshot;
-use crate::memory::shadow::BufferShadow;
+use crate::memory::shadow::{BufferShadow, Class};
 use crate::memory::{Image, Storage};
 use crate::outcome::{Exhausted, Stats};
 use crate::prove::exhausted;
 use crate::recorder::Recorder;
 use crate::schedule::{Turns, Unit};
+use crate::timeline::TurnEnd;
+
+/// Turns recorded at most.
+const MOST_RECORDS: usize = 4_096;
 
 /// Instructions between two looks at the budgets.
 const FUEL: u64 = 1 << 14;
@@ -92,7 +96,27 @@ enum Phase {
     Ended,
 }
 
+/// One turn as it was taken, for people to look at.
+#[derive(Clone, Debug)]
+pub struct TurnRecord {
+    /// Who.
+    pub unit: UnitId,
+    /// The slot of its workgroup.
+    pub slot: u32,
+    /// Instructions it executed.
+    pub instructions: u64,
+    /// The access it began with.
+    pub access: Option<Pending>,
+    /// What the first element of that access held before.
+    pub before: Option<u64>,
+    /// What it held after.
+    pub after: Option<u64>,
+    /// Where it stopped.
+    pub end: TurnEnd,
+}
+
 struct Group {
+    slot: u32,
     phase: Phase,
     resident: Option<Box<Resident>>,
     stands: Vec<Stand>,
@@ -129,6 +153,8 @@ pub struct World<'a> {
     pub recorder: Recorder,
     /// A log of accesses, where one is asked for.
     pub trace: Option<Trace>,
+    /// Turns as they are taken, where they are asked for, and how many more.
+    pub records: Option<(Vec<TurnRecord>, u64)>,
     /// Turns taken so far.
     pub turns: Vec<Turns>,
     /// Work done.
@@ -141,6 +167,7 @@ impl<'a> World<'a> {
     /// The dispatch before its first turn. `watch` has to describe.
     pub fn new(linked: &'a Linked, images: Vec<Image>, watch: &'a Watch, slots: u32, start: Start) -> Self {
         let group = |_| Group {
+            slot: 0,
             phase: Phase::Waiting,
             resident: None,
             stands: Vec::new(),
@@ -167,6 +194,7 @@ impl<'a> World<'a> {
             shadows: Vec::new(),
             recorder: Recorder::default(),
             trace: None,
+            records: None,
             turns: Vec::new(),
             stats: Stats::default(),
             exhausted: None,
@@ -237,20 +265,27 @@ impl<'a> World<'a> {
 
     fn fill_slots(&mut self, effects: &mut Effects) {
         while self.is_someone_waiting() && self.free_slots() > 0 {
-            // Where not everyone fits, who starts is a choice.
-            if self.start == Start::AnyOrder && self.unstarted > self.free_slots() {
+            if self.is_start_a_choice() {
                 break;
             }
             self.launch(self.next, effects);
         }
     }
 
+    /// Where not everyone fits, who starts is a choice, and when.
+    fn is_start_a_choice(&self) -> bool {
+        self.start == Start::AnyOrder && at(self.slots) < self.groups.len()
+    }
+
     fn launch(&mut self, workgroup: u32, effects: &mut Effects) {
         let mut resident = self.spare.pop().unwrap_or_else(|| Box::new(Resident::new(self.linked)));
         resident.start(self.linked, workgroup, &mut self.intervals);
         let subgroups = resident.subgroups.len();
+        let taken = |slot: &u32| self.active.iter().any(|&other| self.groups[at(other)].slot == *slot);
+        let slot = (0..).find(|slot| !taken(slot)).unwrap_or(0);
         let group = &mut self.groups[at(workgroup)];
         group.phase = Phase::Resident;
+        group.slot = slot;
         group.resident = Some(resident);
         group.stands = vec![Stand::Free; subgroups];
         group.spins = (0..subgroups).map(|_| Spin::default()).collect();
@@ -291,7 +326,7 @@ impl<'a> World<'a> {
                 }
             }
         }
-        if self.start == Start::AnyOrder && self.free_slots() > 0 {
+        if self.is_start_a_choice() && self.free_slots() > 0 {
             let start = |workgroup| Choice { unit: self.units_of(workgroup).start, access: None };
             choices.extend(self.unstarted().map(start));
             choices.sort_unstable_by_key(|choice| choice.unit);
@@ -423,6 +458,47 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Takes turns that were taken with fewer scheduling points: those of `coarse`. `None` where they do not fit.
+    pub fn follow_coarsely(&mut self, turns: &[Turns], coarse: &Watch) -> Option<()> {
+        let mut effects = Effects::default();
+        for &Turns { unit, count } in turns {
+            for _ in 0..count? {
+                loop {
+                    self.fill_slots(&mut effects);
+                    let subgroup = self.next_of(unit, &mut effects)?;
+                    self.turn(unit.workgroup, subgroup, &mut effects);
+                    if self.exhausted.is_some() {
+                        return None;
+                    }
+                    if !self.is_between(unit.workgroup, subgroup, coarse) {
+                        break;
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a subgroup stands before an access that is none of the coarse scheduling points.
+    fn is_between(&self, workgroup: u32, subgroup: u32, coarse: &Watch) -> bool {
+        let group = &self.groups[at(workgroup)];
+        if group.stands.get(at(subgroup)) != Some(&Stand::Point) {
+            return false;
+        }
+        let resident = group.resident.as_ref();
+        let pending = resident.and_then(|resident| resident.subgroups.get(at(subgroup))?.pending.as_ref());
+        pending.is_some_and(|pending| {
+            let watched = |reach: &crate::machine::pending::Reach| {
+                let ranges = match reach.buffer {
+                    Some(buffer) => coarse.storage.get(buffer).map_or(&[][..], Vec::as_slice),
+                    None => &coarse.workgroup,
+                };
+                Watch::hits(ranges, reach.bytes.start, reach.bytes.end - reach.bytes.start)
+            };
+            matches!(pending.class, Class::Read | Class::Write) && !pending.ranges.iter().any(watched)
+        })
+    }
+
     /// The subgroup of a unit that takes its next turn.
     fn next_of(&mut self, unit: Unit, effects: &mut Effects) -> Option<u32> {
         let waits = self.groups.get(at(unit.workgroup))?.phase == Phase::Waiting;
@@ -443,6 +519,51 @@ impl<'a> World<'a> {
 
     /// One subgroup runs up to its next scheduling point.
     fn turn(&mut self, workgroup: u32, subgroup: u32, effects: &mut Effects) {
+        let Some((records, left_out)) = &self.records else { return self.run_turn(workgroup, subgroup, effects) };
+        if records.len() >= MOST_RECORDS {
+            let left_out = left_out + 1;
+            self.records = self.records.take().map(|(records, _)| (records, left_out));
+            return self.run_turn(workgroup, subgroup, effects);
+        }
+        let group = &self.groups[at(workgroup)];
+        let slot = group.slot;
+        let resident = group.resident.as_ref().and_then(|resident| resident.subgroups.get(at(subgroup)));
+        let (access, instructions) = resident.map_or((None, 0), |running| (running.pending.clone(), running.clock));
+        let first = access.as_ref().and_then(|access| access.ranges.first().cloned());
+        let element = |world: &Self| {
+            let reach = first.as_ref()?;
+            let bytes = narrow(at64(reach.bytes.end - reach.bytes.start)).min(4);
+            world.value(workgroup, reach.buffer, reach.bytes.start, bytes)
+        };
+        let before = element(self);
+        let ended = effects.ended.len();
+        self.run_turn(workgroup, subgroup, effects);
+        let after = element(self);
+        let group = &self.groups[at(workgroup)];
+        let running = group.resident.as_ref().and_then(|resident| resident.subgroups.get(at(subgroup)));
+        let end = match (group.stands.get(at(subgroup)), running) {
+            _ if effects.ended.len() > ended => TurnEnd::Ended,
+            (Some(Stand::Stopped), Some(running)) if running.live() == 0 => TurnEnd::Ended,
+            (Some(Stand::Point | Stand::Loop { .. }), _) => TurnEnd::Point,
+            _ => TurnEnd::Barrier,
+        };
+        let clock = running.map_or(instructions, |running| running.clock);
+        let record = TurnRecord {
+            unit: self.units_of(workgroup).start + at(subgroup),
+            slot,
+            instructions: clock.saturating_sub(instructions),
+            access,
+            before,
+            after,
+            end,
+        };
+        if let Some((records, _)) = &mut self.records {
+            records.push(record);
+        }
+    }
+
+    /// The turn itself.
+    fn run_turn(&mut self, workgroup: u32, subgroup: u32, effects: &mut Effects) {
         let unit = Unit { workgroup, subgroup: (self.linked.subgroups > 1).then_some(subgroup) };
         match self.turns.last_mut() {
             Some(Turns { unit: last, count: Some(count) }) if *last == unit && *count < u32::MAX => *count += 1,

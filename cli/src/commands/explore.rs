@@ -1,0 +1,24 @@
+//! `gridproof explore`.
+
+use gridproof_conformance::check::{explore_catalogue, explore_file};
+
+use crate::exit::Exit;
+use crate::flags::ExploreFlags;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::resolve::{self, Target};
+
+pub fn run(flags: &ExploreFlags, output: &Output) -> anyhow::Result<Exit> {
+    let (check, choice) = resolve::explore(flags)?;
+    let progress = Progress::new(output.shows_progress());
+    progress.working("exploring");
+    let report = match &check.target {
+        Target::Catalogue { kernel, variant, shape } => {
+            explore_catalogue(kernel, variant.as_deref(), shape, &check.options, &choice)?
+        }
+        Target::File { module, launch } => explore_file(module, launch, &check.options, &choice)?,
+    };
+    drop(progress);
+    output.write(&report)?;
+    Ok(Exit::of(&report))
+}

@@ -1,0 +1,247 @@
+//! One launch explored: every schedule, or a sample, with one engine or another.
+//!
+//! A finding comes with the shortest schedule that was found to show it: the schedule of the execution that showed it
+//! first, shrunk by running smaller ones.
+
+use std::path::Path;
+use std::time::Instant;
+
+use gridproof_launch::Launch;
+use gridproof_report::model::{CheckReport, ExplorationReport, ExploredOutput, Verdict};
+use gridproof_simulator::explore::{
+    Engine, Exploration, ExploreOptions, Progress, explore, follow, shrink,
+};
+use gridproof_simulator::finding::{Finding, Rule};
+use gridproof_simulator::{Config, Outcome, Schedule, SimulateError, ladder};
+
+use super::options::CheckOptions;
+use super::report::{Asked, Extras};
+use super::verdict::{counts, is_race};
+use super::{CheckError, Named, catalogue_instance, command, read_file, subject, with_slots};
+use crate::cuda;
+
+/// Runs that shrinking one schedule may take.
+const TRIES: u32 = 400;
+/// Schedules that are shrunk. A report with more findings than this is read from the top.
+const MOST: usize = 8;
+
+/// Which engine explores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EngineChoice {
+    /// Our own partial-order reduction.
+    #[default]
+    Exhaustive,
+    /// Schedules drawn by priority.
+    Random,
+}
+
+/// What to explore, besides how a check simulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExploreChoice {
+    /// The engine.
+    pub engine: EngineChoice,
+    /// Who is promised to advance.
+    pub progress: Progress,
+    /// Executions at most.
+    pub executions: u64,
+    /// Depth for drawn schedules.
+    pub depth: u32,
+    /// Whether orders that cannot matter are left out.
+    pub reduction: bool,
+    /// Whether workgroups that the kernel cannot tell apart are taken as one.
+    pub symmetry: bool,
+}
+
+impl Default for ExploreChoice {
+    fn default() -> Self {
+        let usual = ExploreOptions::default();
+        Self {
+            engine: EngineChoice::default(),
+            progress: usual.progress,
+            executions: usual.executions,
+            depth: 3,
+            reduction: usual.reduction,
+            symmetry: usual.symmetry,
+        }
+    }
+}
+
+impl ExploreChoice {
+    /// As the simulator takes it.
+    pub(crate) fn options(&self, options: &CheckOptions) -> ExploreOptions {
+        ExploreOptions {
+            engine: match self.engine {
+                EngineChoice::Exhaustive => Engine::Exhaustive,
+                EngineChoice::Random => Engine::Random { seed: options.seed, depth: self.depth },
+            },
+            progress: self.progress,
+            slots: options.slots,
+            executions: self.executions,
+            reduction: self.reduction,
+            symmetry: self.symmetry,
+            ..ExploreOptions::default()
+        }
+    }
+}
+
+/// Explores a kernel of the catalogue. Names and shape as for [`super::check_catalogue`].
+///
+/// # Errors
+/// As [`super::check_catalogue`]; options that make no sense.
+pub fn explore_catalogue(
+    name: &str,
+    variant: Option<&str>,
+    shape_text: &str,
+    options: &CheckOptions,
+    choice: &ExploreChoice,
+) -> Result<CheckReport, CheckError> {
+    let started = Instant::now();
+    let named: Named = catalogue_instance(name, variant, shape_text, options)?;
+    let subject = subject(&named, options);
+    let command = command::explore(&subject, options, choice);
+    explore_launch(&named.instance.launch, Asked { subject, command, options, started }, choice)
+}
+
+/// Explores a user's kernel with its launch file.
+///
+/// # Errors
+/// As [`super::check_file`]; options that make no sense.
+pub fn explore_file(
+    module: &Path,
+    launch: &Path,
+    options: &CheckOptions,
+    choice: &ExploreChoice,
+) -> Result<CheckReport, CheckError> {
+    let started = Instant::now();
+    options.validate()?;
+    let (file, subject) = read_file(module, launch, options)?;
+    let options = with_slots(options, &file);
+    let command = command::explore(&subject, &options, choice);
+    explore_launch(&file.launch, Asked { subject, command, options: &options, started }, choice)
+}
+
+fn explore_launch(launch: &Launch, asked: Asked<'_>, choice: &ExploreChoice) -> Result<CheckReport, CheckError> {
+    let options = asked.options;
+    let launch = &*cuda::compiled(launch)?;
+    let asked_for = choice.options(options);
+    let exploration = match explore(launch, &options.config, &asked_for) {
+        Ok(exploration) => exploration,
+        Err(SimulateError::Unsupported(unsupported)) => return Ok(asked.unsupported(unsupported, launch)),
+        Err(error) => return Err(error.into()),
+    };
+    let mut extras = Extras { findings: exploration.outcome.findings.clone(), ..Extras::default() };
+    extras.explored = exploration.executions;
+    shorten(launch, &options.config, &asked_for, &exploration, &mut extras.findings)?;
+    extras.explorations.push(summary(launch, choice, &asked_for, &exploration));
+    let verdict = verdict(&exploration, options.config.detectors.race);
+    let mut report = asked.proved(verdict, exploration.outcome, extras);
+    report.decides_every_schedule = false;
+    report.settings.progress = choice.progress;
+    Ok(report)
+}
+
+/// The verdict that an exploration gives: a fault that was found stays true whatever was not seen.
+pub(crate) fn verdict(exploration: &Exploration, looks_for_races: bool) -> Verdict {
+    let outcome = &exploration.outcome;
+    let mut wrong = outcome.findings.iter().filter(|finding| counts(finding)).peekable();
+    if wrong.peek().is_some() {
+        return if wrong.any(is_race) { Verdict::Racy } else { Verdict::Faulty };
+    }
+    let unsure = !exploration.is_complete() || outcome.exhausted.is_some() || outcome.findings_dropped > 0;
+    if unsure || !looks_for_races { Verdict::Incomplete } else { Verdict::RaceFree }
+}
+
+/// What the report says about an exploration.
+pub(crate) fn summary(
+    launch: &Launch,
+    choice: &ExploreChoice,
+    options: &ExploreOptions,
+    exploration: &Exploration,
+) -> ExplorationReport {
+    let first = exploration.outputs.first();
+    let differs = |buffers: &Vec<gridproof_simulator::Image>| {
+        let images = |buffers: &Vec<gridproof_simulator::Image>| Outcome { buffers: buffers.clone(), ..Outcome::empty() };
+        first.map_or(0, |first| ladder::differing_outputs(launch, &images(&first.buffers), &images(buffers)))
+    };
+    let outputs = exploration.outputs.iter().map(|output| ExploredOutput {
+        executions: output.executions,
+        differing_bytes: differs(&output.buffers),
+        schedule: output.schedule.clone(),
+    });
+    ExplorationReport {
+        engine: match choice.engine {
+            EngineChoice::Exhaustive => "exhaustive",
+            EngineChoice::Random => "random",
+        },
+        progress: options.progress,
+        slots: options.progress.has_slots().then_some(options.slots),
+        executions: exploration.executions,
+        redundant: exploration.redundant,
+        orders: exploration.orders,
+        units: exploration.units,
+        turns: exploration.turns,
+        stopped: exploration.stopped,
+        symmetric: exploration.symmetric,
+        outputs: outputs.collect(),
+        bound: exploration.bound,
+        note: None,
+        elapsed: exploration.elapsed,
+    }
+}
+
+/// Whether two findings are one: the same rule at the same places.
+fn is_same(one: &Finding, other: &Finding) -> bool {
+    let second = |finding: &Finding| finding.second.as_ref().map(|site| site.pc);
+    (one.rule, one.first.dispatch, one.first.pc) == (other.rule, other.first.dispatch, other.first.pc)
+        && (one.rule == Rule::NoProgress || second(one) == second(other))
+}
+
+/// Gives findings the shortest schedules that show them: for a race one that damages outputs, where there is one.
+fn shorten(
+    launch: &Launch,
+    config: &Config,
+    options: &ExploreOptions,
+    exploration: &Exploration,
+    findings: &mut [Finding],
+) -> Result<(), SimulateError> {
+    let Some(reference) = exploration.outputs.first() else {
+        return shorten_without_outputs(launch, config, options, findings);
+    };
+    let reference = Outcome { buffers: reference.buffers.clone(), ..Outcome::empty() };
+    let damages = |outcome: &Outcome| ladder::differing_outputs(launch, &reference, outcome) > 0;
+    for finding in findings.iter_mut().take(MOST) {
+        let Some(schedule) = finding.schedule.clone() else { continue };
+        let wanted = finding.clone();
+        let visible = damages(&follow(launch, config, options, &schedule)?);
+        if is_race(finding) {
+            finding.output_visible = Some(visible || exploration.outputs.len() > 1);
+        }
+        let mut shows = |candidate: &Schedule| {
+            let outcome = follow(launch, config, options, candidate)?;
+            let found = wanted.rule == Rule::ScheduleDependent
+                || outcome.findings.iter().any(|finding| is_same(finding, &wanted));
+            Ok(found && (!visible || damages(&outcome)))
+        };
+        finding.schedule = Some(shrink(&schedule, TRIES, &mut shows)?);
+    }
+    Ok(())
+}
+
+/// The same where no execution came to its end.
+fn shorten_without_outputs(
+    launch: &Launch,
+    config: &Config,
+    options: &ExploreOptions,
+    findings: &mut [Finding],
+) -> Result<(), SimulateError> {
+    for finding in findings.iter_mut().take(MOST) {
+        let Some(schedule) = finding.schedule.clone() else { continue };
+        let wanted = finding.clone();
+        let mut shows = |candidate: &Schedule| {
+            let outcome = follow(launch, config, options, candidate)?;
+            Ok(outcome.findings.iter().any(|finding| is_same(finding, &wanted)))
+        };
+        finding.schedule = Some(shrink(&schedule, TRIES, &mut shows)?);
+    }
+    Ok(())
+}
