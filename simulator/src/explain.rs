@@ -20,7 +20,7 @@ use crate::memory::shadow::{Class, Flags};
 use crate::memory::{Image, Storage};
 use crate::outcome::{Exhausted, Stats};
 use crate::prove::is_marked;
-use crate::recorder::{Fault, FaultDetail, RawSite, Recorder};
+use crate::recorder::{Fault, FaultDetail, Pair, PairKey, RawSite, Recorder};
 
 /// Runs of racy granules looked at per buffer.
 const MOST_RUNS: usize = 64;
@@ -66,11 +66,13 @@ pub fn findings(
         findings.extend(cross_findings(&words, &tracer, &evidence, buffer, flags));
     }
     findings.extend(local_findings(&words, &tracer, &evidence));
+    findings.extend(pair_findings(&words, &evidence.recorder));
     findings.sort_by_key(|finding| {
         let second = finding.second.as_ref().map(|site| (site.pc, site.workgroup));
         (finding.rule, finding.first.buffer.clone(), finding.first.pc, second)
     });
-    let storage = hazards(linked, &cross, &evidence.recorder.storage_flags);
+    let cross = if cross.is_empty() { &evidence.recorder.cross_flags } else { &cross };
+    let storage = hazards(linked, cross, &evidence.recorder.storage_flags);
     let granule = 1_u64 << linked.workgroup_granule_shift;
     let workgroup = byte_ranges(&evidence.recorder.workgroup_flags, granule);
     (findings, storage, workgroup)
@@ -275,6 +277,32 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
     findings
 }
 
+/// The races that a history saw. Between workgroups none counts as benign: other schedules may write other values.
+fn pair_findings(words: &Words<'_>, recorder: &Recorder) -> Vec<Finding> {
+    let finding = |(key, pair): (&PairKey, &Pair)| {
+        let (rule, why) = match (key.across, pair.barrier_between) {
+            (true, _) => (Rule::CrossWorkgroupRace, Unordered::Workgroups),
+            (false, true) => (Rule::WorkgroupRace, Unordered::WrongBarrier),
+            (false, false) => (Rule::WorkgroupRace, Unordered::NoBarrier),
+        };
+        judge(Finding {
+            rule,
+            severity: Severity::Error,
+            first: words.site(&pair.first),
+            second: Some(words.site(&pair.second)),
+            benign: pair.harmless && !key.across,
+            declared: key.buffer.and_then(|buffer| words.reason(buffer, key.declared)),
+            output_visible: None,
+            count: pair.granules.count(),
+            detail: Detail::Unordered { why },
+            schedule: None,
+        })
+    };
+    let mut findings: Vec<Finding> = recorder.pairs.iter().map(finding).collect();
+    mark_mixed(&mut findings);
+    findings
+}
+
 /// A same-value write is harmless only where nothing else races on the same variable.
 fn mark_mixed(findings: &mut [Finding]) {
     let harmful: BTreeSet<(String, u32)> = findings
@@ -370,6 +398,7 @@ impl Tracer<'_> {
             recorder: &mut recorder,
             watch: None,
             trace: Some(&mut trace),
+            history: None,
         };
         let rotate = crate::analysis::has_atomics(&self.linked.program);
         let _end = run_to_end(&mut resident, &mut parts, rotate, &mut intervals);

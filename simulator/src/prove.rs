@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
     fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
         let linked = self.linked(position)?;
         self.note_program(&linked);
-        let shared = analysis::has_storage_atomics(&linked.program);
+        let shared = linked.clocks || analysis::has_storage_atomics(&linked.program);
         let start = self.images.clone();
         let fits = held(&linked, &start) <= self.config.budget.memory;
         let evidence = if !fits {
@@ -271,6 +271,7 @@ impl Worker {
                     recorder: &mut worker.recorder,
                     watch: in_step,
                     trace: None,
+                    history: None,
                 };
                 let end = match in_step {
                     None => run_to_end(&mut resident, &mut parts, rotate, &mut intervals),
