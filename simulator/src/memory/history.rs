@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::messages::{Memory, Messages, Party};
+use super::messages::{Memory, Messages};
 use super::pages::PageTable;
 use super::shadow::Class;
 use crate::cast::{at, at64, narrow, wide};
@@ -339,7 +339,6 @@ impl History {
         };
         self.mixed.get(position).copied().unwrap_or(false)
     }
-
 
     /// A workgroup has ended: nobody comes to its memory any more.
     pub fn end_workgroup(&mut self, workgroup: u32) {
