@@ -11,7 +11,8 @@
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
 use crate::ir::{
-    Access, AccessKind, Base, BinaryOp, Instr, Order, Pc, Program, Reg, Scalar, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
+    Access, AccessKind, Base, BinaryOp, Instr, Order, Pc, Program, Reg, Scalar, Space, TernaryOp, Transfer, UnaryOp,
+    WarpOp,
 };
 
 /// For each row, whether its value can become part of an address.

@@ -835,7 +835,14 @@ impl Subgroup {
     /// Whether a racing access is anything but a plain write of the value that memory holds, or that an earlier
     /// invocation of the same instruction is about to give it.
     #[inline(never)]
-    pub(super) fn differs(&mut self, env: &Environment<'_>, access: &Access, place: &Place, lanes: u128, lane: u32) -> bool {
+    pub(super) fn differs(
+        &mut self,
+        env: &Environment<'_>,
+        access: &Access,
+        place: &Place,
+        lanes: u128,
+        lane: u32,
+    ) -> bool {
         if class_of(access) != Class::Write {
             return true;
         }

@@ -74,7 +74,10 @@ impl Entry {
     /// Whether `other` knows all of this.
     fn is_within(&self, other: &Self) -> bool {
         self.all <= other.all
-            && self.parts.iter().all(|part| part.lanes & !other.covered(part.subgroup, part.time.saturating_sub(1)) == 0)
+            && self
+                .parts
+                .iter()
+                .all(|part| part.lanes & !other.covered(part.subgroup, part.time.saturating_sub(1)) == 0)
     }
 }
 
@@ -131,9 +134,10 @@ impl Clock {
         let mut joined = Vec::with_capacity(mine.len().max(theirs.len()));
         let (mut mine, mut theirs) = (mine.iter().peekable(), theirs.iter().peekable());
         while let Some(next) = mine.peek().into_iter().chain(theirs.peek()).map(|entry| entry.source).min() {
-            let mut entries = [mine.next_if(|entry| entry.source == next), theirs.next_if(|entry| entry.source == next)]
-                .into_iter()
-                .flatten();
+            let mut entries =
+                [mine.next_if(|entry| entry.source == next), theirs.next_if(|entry| entry.source == next)]
+                    .into_iter()
+                    .flatten();
             if let Some(first) = entries.next() {
                 let mut entry = first.clone();
                 entries.for_each(|other| entry.join(other));
@@ -345,7 +349,9 @@ mod tests {
             let (mut ab, mut ba) = (a.clone(), b.clone());
             ab.join(&b);
             ba.join(&a);
-            for (workgroup, subgroup, time) in (0..3).flat_map(|w| (0..2).flat_map(move |s| (0..6).map(move |t| (w, s, t)))) {
+            for (workgroup, subgroup, time) in
+                (0..3).flat_map(|w| (0..2).flat_map(move |s| (0..6).map(move |t| (w, s, t))))
+            {
                 let of = |clock: &Clock| clock.covered(Source::Workgroup(workgroup), subgroup, time) & 15;
                 assert_eq!(of(&ab), of(&a) | of(&b));
                 assert_eq!(of(&ab), of(&ba));

@@ -334,3 +334,130 @@ fn note(notes: &mut Vec<Note>, lanes: u128, place: Place, message: Message) {
     }
     notes.retain(|note| note.lanes != 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Space;
+    use crate::memory::messages::Memory;
+
+    const PLACE: Place = Place { memory: Memory::Storage(0), offset: 8, bytes: 4 };
+    const WIDE: Strength = Strength { wide: true, sequential: false, kinds: Kinds::ALL };
+    const NARROW: Strength = Strength { wide: false, ..WIDE };
+    const SEQUENTIAL: Strength = Strength { sequential: true, ..WIDE };
+
+    fn known(workgroup: u32) -> Known {
+        Known::new(workgroup, 0, false)
+    }
+
+    /// Whether `lane` knows what lane `other` of subgroup 0 of workgroup 1 did at `time`.
+    fn knows(known: &Known, lane: u32, other: u32, time: u32) -> bool {
+        known.view(lane).of(Space::Storage).covered(Source::Workgroup(1), 0, time) >> other & 1 == 1
+    }
+
+    #[test]
+    fn a_release_is_for_whoever_acquires_it_and_covers_what_came_before() {
+        let (mut writer, mut reader) = (known(1), known(0));
+        let before = writer.time;
+        let message = writer.message(3, PLACE, Some(true), false);
+        reader.find(2, PLACE, message.clone(), Some(true));
+        assert!(knows(&reader, 2, 3, before));
+        assert!(!knows(&reader, 2, 4, before), "another lane did not release");
+        assert!(!knows(&reader, 1, 3, before), "another lane did not acquire");
+        assert!(!knows(&reader, 2, 3, writer.time), "later accesses are not covered");
+        let mut relaxed = known(0);
+        relaxed.find(2, PLACE, message, None);
+        assert!(!knows(&relaxed, 2, 3, before));
+        relaxed.find(2, PLACE, Message::default(), Some(true));
+        assert!(knows(&relaxed, 2, 3, before), "an acquire of the place comes after the relaxed read");
+    }
+
+    #[test]
+    fn fences_release_later_writes_and_acquire_earlier_reads() {
+        let mut writer = known(1);
+        assert!(writer.message(3, PLACE, None, false).is_empty());
+        let before = writer.time;
+        writer.fence(u128::MAX, false, true, WIDE);
+        let (message, after) = (writer.message(3, PLACE, None, false), writer.time);
+        for (strength, learns) in [(WIDE, true), (NARROW, false)] {
+            let mut reader = known(0);
+            let mut wide = message.clone();
+            wide.only_wide();
+            reader.find(2, PLACE, wide, None);
+            reader.fence(0b10, true, false, strength);
+            assert!(!knows(&reader, 2, 3, before), "the fence of another lane");
+            reader.fence(0b110, false, true, strength);
+            assert!(!knows(&reader, 2, 3, before), "a fence that does not acquire");
+            reader.fence(0b110, true, false, strength);
+            assert_eq!(knows(&reader, 2, 3, before), learns);
+            assert!(!knows(&reader, 2, 4, before) && !knows(&reader, 2, 3, after));
+        }
+    }
+
+    #[test]
+    fn a_release_at_workgroup_scope_is_for_its_workgroup() {
+        let mut writer = known(1);
+        let before = writer.time;
+        let released = writer.message(3, PLACE, Some(false), false);
+        writer.fence(u128::MAX, false, true, NARROW);
+        for mut message in [released, writer.message(3, PLACE, None, false)] {
+            let view = message.for_scope(false);
+            assert_eq!(view.of(Space::Storage).covered(Source::Workgroup(1), 0, before), 0b1000);
+            message.only_wide();
+            assert!(message.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_lanes_learn_at_a_barrier_is_released_too() {
+        let mut writer = known(1);
+        let before = writer.time;
+        writer.meet(0b110);
+        let some = writer.message(1, PLACE, Some(true), false);
+        writer.meet(u128::MAX);
+        let all = writer.message(0, PLACE, Some(true), false);
+        let covered = |message: &Message, lane: u32| {
+            message.for_scope(true).of(Space::Storage).covered(Source::Workgroup(1), 0, before) >> lane & 1 == 1
+        };
+        assert!(covered(&some, 2) && !covered(&some, 5));
+        assert!(covered(&all, 5));
+    }
+
+    #[test]
+    fn subgroups_that_meet_know_each_others_accesses_to_the_kinds_that_the_barrier_orders() {
+        let (mut first, mut second) = (known(1), Known::new(1, 1, false));
+        first.message(0, PLACE, Some(true), false);
+        let before = first.time;
+        let kinds = Kinds { storage: false, workgroup: true };
+        Known::meet_all([&mut first, &mut second].into_iter(), kinds);
+        assert!(!knows(&second, 7, 0, before));
+        assert_eq!(second.view(7).of(Space::Workgroup).covered(Source::Workgroup(1), 0, before), u128::MAX);
+        assert_eq!(first.time, second.time);
+        Known::meet_all([&mut first, &mut second].into_iter(), Kinds::ALL);
+        assert!(knows(&second, 7, 0, before) && !knows(&second, 7, 0, first.time));
+    }
+
+    #[test]
+    fn sequentially_consistent_fences_order_each_other_through_a_barrier() {
+        for (strength, learns) in [(SEQUENTIAL, true), (WIDE, false)] {
+            let (mut writer, mut reader) = (known(1), known(0));
+            let before = writer.time;
+            writer.fence(u128::MAX, true, true, strength);
+            writer.meet(u128::MAX);
+            reader.find(2, PLACE, writer.message(0, PLACE, None, false), None);
+            reader.fence(0b100, true, true, WIDE);
+            assert!(!knows(&reader, 2, 5, before), "only fences that are sequentially consistent are in one order");
+            reader.find(2, PLACE, writer.message(0, PLACE, None, false), None);
+            reader.fence(0b100, true, true, SEQUENTIAL);
+            assert_eq!(knows(&reader, 2, 5, before), learns);
+        }
+    }
+
+    #[test]
+    fn lanes_in_step_speak_for_each_other() {
+        let (mut writer, mut reader) = (Known::new(1, 0, true), Known::new(0, 0, true));
+        let before = writer.time;
+        reader.find(2, PLACE, writer.message(0, PLACE, Some(true), false), Some(true));
+        assert!(knows(&reader, 9, 5, before));
+    }
+}

@@ -216,9 +216,7 @@ impl Subgroup {
         chain: (u32, u32),
     ) {
         let (space, shift) = match location.memory {
-            Memory::Storage(buffer) => {
-                (Space::Storage, env.linked.granule_shifts.get(buffer).copied().unwrap_or(0))
-            }
+            Memory::Storage(buffer) => (Space::Storage, env.linked.granule_shifts.get(buffer).copied().unwrap_or(0)),
             Memory::Workgroup(_) => (Space::Workgroup, env.linked.workgroup_granule_shift),
         };
         let class = class_of(access);

@@ -51,7 +51,14 @@ impl Subgroup {
         let first = (self.first_invocation + group.trailing_zeros(), pc);
         let position = position.unwrap_or_else(|| {
             let shared = vec![0; at(subgroups)];
-            env.workgroup.arrivals.push(Arrivals { barrier, expected, first, gone_on: 0, shared, known: View::default() });
+            env.workgroup.arrivals.push(Arrivals {
+                barrier,
+                expected,
+                first,
+                gone_on: 0,
+                shared,
+                known: View::default(),
+            });
             env.workgroup.arrivals.len() - 1
         });
         self.compare_counts(env, position, expected, group);

@@ -232,14 +232,17 @@ pub struct History {
 impl History {
     /// No access yet.
     pub fn new(linked: &Linked) -> Self {
-        let facts = Facts::of(linked);
+        Self::with(Facts::of(linked), linked.config.budget.memory)
+    }
+
+    fn with(facts: Facts, limit: u64) -> Self {
         Self {
             cells: BTreeMap::new(),
             messages: Messages::default(),
             narrow_scopes: facts.narrow_scopes,
             relaxed_stores: facts.relaxed_stores,
             mixed: facts.mixed,
-            limit: linked.config.budget.memory,
+            limit,
             full: false,
         }
     }
@@ -445,5 +448,118 @@ pub const fn memory_of(space: Space, buffer: usize, workgroup: u32) -> Memory {
     match space {
         Space::Workgroup => Memory::Workgroup(workgroup),
         _ => Memory::Storage(buffer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMORY: Memory = Memory::Storage(0);
+
+    fn history() -> History {
+        History::with(Facts { narrow_scopes: false, relaxed_stores: false, mixed: Vec::new() }, 1 << 30)
+    }
+
+    /// An access of one lane of subgroup 0 at time 0 to granule 7.
+    fn record(workgroup: u32, lane: u32, class: Class) -> Record {
+        Record::new((workgroup, 0, 1 << lane), 0, workgroup, 0, (class, class), 28, 4, 1)
+    }
+
+    fn touch(history: &mut History, fresh: &Record, clock: &Clock) -> Vec<u32> {
+        let mut clashes = Vec::new();
+        history.touch(MEMORY, 7, fresh, clock, false, &mut clashes);
+        clashes.iter().map(|clash| clash.first.workgroup).collect()
+    }
+
+    fn knows(workgroups: std::ops::Range<u32>) -> Clock {
+        let mut clock = Clock::default();
+        workgroups.for_each(|workgroup| clock.learn_all(Source::Workgroup(workgroup), 1));
+        clock
+    }
+
+    fn kept(history: &History) -> usize {
+        history.cells.values().map(|cells| cells.records.len() - cells.free.len()).sum()
+    }
+
+    #[test]
+    fn what_comes_before_does_not_race_and_is_forgotten() {
+        let mut history = history();
+        assert!(touch(&mut history, &record(0, 0, Class::Write), &Clock::default()).is_empty());
+        assert_eq!(touch(&mut history, &record(1, 0, Class::Read), &Clock::default()), [0]);
+        assert!(touch(&mut history, &record(2, 0, Class::Read), &knows(0..1)).is_empty());
+        assert!(touch(&mut history, &record(3, 0, Class::Write), &knows(0..3)).is_empty());
+        assert_eq!(kept(&history), 1);
+        assert_eq!(touch(&mut history, &record(4, 0, Class::Read), &knows(0..3)), [3]);
+    }
+
+    #[test]
+    fn a_write_races_with_every_reader_it_does_not_know() {
+        let mut history = history();
+        for reader in 0..6 {
+            assert!(touch(&mut history, &record(reader, 0, Class::Read), &Clock::default()).is_empty());
+        }
+        let mut racing = touch(&mut history, &record(6, 0, Class::Write), &knows(2..4));
+        racing.sort_unstable();
+        assert_eq!(racing, [0, 1, 4, 5]);
+    }
+
+    #[test]
+    fn lanes_race_with_each_other_and_not_with_themselves() {
+        let mut history = history();
+        assert!(touch(&mut history, &record(0, 3, Class::Write), &Clock::default()).is_empty());
+        assert!(touch(&mut history, &record(0, 3, Class::Write), &Clock::default()).is_empty());
+        assert_eq!(touch(&mut history, &record(0, 4, Class::Read), &Clock::default()), [0]);
+        let both = Record { lanes: 0b11000, ..record(0, 3, Class::AtomicWrite) };
+        assert_eq!(touch(&mut history, &both, &Clock::default()).len(), 2, "lane 4 wrote after lane 3 and vice versa");
+    }
+
+    #[test]
+    fn the_scope_of_an_atomic_counts_between_workgroups_alone() {
+        let mut history = history();
+        let narrow = |workgroup, lane| Record { cross: Class::Write, ..record(workgroup, lane, Class::AtomicWrite) };
+        assert!(touch(&mut history, &narrow(0, 0), &Clock::default()).is_empty());
+        assert!(touch(&mut history, &narrow(0, 1), &Clock::default()).is_empty());
+        assert_eq!(touch(&mut history, &record(1, 0, Class::AtomicWrite), &Clock::default()), [0]);
+    }
+
+    #[test]
+    fn a_write_that_was_seen_comes_before() {
+        let mut history = history();
+        for workgroup in 0..3 {
+            let add = record(workgroup, 0, Class::AtomicWrite);
+            assert!(touch(&mut history, &add, &Clock::default()).is_empty());
+            history.chained(MEMORY, 7, &add, 0, (1, workgroup));
+        }
+        let mut saw_two = Clock::default();
+        saw_two.learn_all(Source::Chain(1), 2);
+        assert_eq!(touch(&mut history.clone(), &record(5, 0, Class::Write), &saw_two), [2]);
+        saw_two.learn_all(Source::Chain(1), 3);
+        assert!(touch(&mut history, &record(5, 0, Class::Write), &saw_two).is_empty());
+    }
+
+    #[test]
+    fn waiting_and_racing_take_no_room() {
+        let mut history = history();
+        for round in 0..10_000 {
+            let wait = Record { time: round / 100, ..record(round % 2, 0, Class::AtomicRead) };
+            assert!(touch(&mut history, &wait, &Clock::default()).is_empty());
+        }
+        assert!(kept(&history) < 64, "{}", kept(&history));
+        for writer in 0..1000 {
+            touch(&mut history, &record(writer + 2, 0, Class::Write), &Clock::default());
+        }
+        assert!(kept(&history) < 64, "{}", kept(&history));
+    }
+
+    #[test]
+    fn a_history_that_is_full_says_so_and_stops() {
+        let mut history = History { limit: 100_000, ..history() };
+        for granule in 0..20_000 {
+            history.touch(MEMORY, granule, &record(0, 0, Class::Write), &Clock::default(), false, &mut Vec::new());
+        }
+        assert!(history.is_full(0));
+        assert!(kept(&history) <= 2 * BETWEEN_CHECKS);
+        assert!(!self::history().is_full(0));
     }
 }

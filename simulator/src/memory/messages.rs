@@ -204,3 +204,89 @@ impl Location {
         matches!(memory, Memory::Workgroup(_)) || self.workgroup == party.workgroup || (self.wide && party.wide)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Space;
+    use crate::machine::clock::{Kinds, Source};
+
+    const PLACE: Place = Place { memory: Memory::Storage(1), offset: 8, bytes: 4 };
+    const WRITER: Party = Party { workgroup: 1, wide: true };
+    const READER: Party = Party { workgroup: 2, wide: true };
+
+    /// A release of workgroup `number` that knows of itself.
+    fn release(number: u32) -> Message {
+        let (mut view, mut message) = (View::default(), Message::default());
+        view.learn_all(Kinds::ALL, Source::Workgroup(number), 5);
+        message.add(number, true, &view);
+        message
+    }
+
+    /// Workgroups whose releases a wide read finds.
+    fn found(messages: &Messages, place: Place, party: Party) -> Vec<u32> {
+        let Some((message, _)) = messages.read(place, party) else { return Vec::new() };
+        let view = message.for_scope(true);
+        (0..4).filter(|&number| view.of(Space::Storage).covered(Source::Workgroup(number), 0, 4) != 0).collect()
+    }
+
+    #[test]
+    fn a_store_replaces_and_a_modification_adds() {
+        let mut messages = Messages::default();
+        messages.write(PLACE, WRITER, release(1), false, false);
+        assert_eq!(found(&messages, PLACE, READER), [1]);
+        messages.write(PLACE, READER, release(2), true, false);
+        assert_eq!(found(&messages, PLACE, READER), [1, 2]);
+        messages.write(PLACE, READER, Message::default(), true, false);
+        assert_eq!(found(&messages, PLACE, READER), [1, 2]);
+        messages.write(PLACE, WRITER, release(3), false, false);
+        assert_eq!(found(&messages, PLACE, READER), [3]);
+        messages.write(PLACE, WRITER, Message::default(), false, false);
+        assert_eq!(found(&messages, PLACE, READER), []);
+        assert_eq!(messages.footprint(), 0);
+    }
+
+    #[test]
+    fn only_morally_strong_accesses_find_each_other() {
+        let mut messages = Messages::default();
+        messages.write(PLACE, WRITER, release(1), false, false);
+        assert_eq!(found(&messages, PLACE, Party { wide: false, ..READER }), []);
+        assert_eq!(found(&messages, PLACE, Party { wide: false, ..WRITER }), [1]);
+        assert_eq!(found(&messages, Place { bytes: 2, ..PLACE }, READER), []);
+        assert_eq!(found(&messages, Place { offset: 10, ..PLACE }, READER), []);
+        messages.write(PLACE, Party { wide: false, ..READER }, release(2), true, false);
+        assert_eq!(found(&messages, PLACE, READER), [2], "who did not see the release does not pass it on");
+    }
+
+    #[test]
+    fn a_write_to_any_of_the_bytes_takes_the_message_away() {
+        for (offset, bytes, left) in [(4, 4, true), (11, 1, false), (0, 9, false), (12, 8, true)] {
+            let mut messages = Messages::default();
+            messages.write(PLACE, WRITER, release(1), false, false);
+            messages.overwrite(PLACE.memory, offset, bytes);
+            assert_eq!(!found(&messages, PLACE, READER).is_empty(), left, "{bytes} bytes at {offset}");
+        }
+    }
+
+    #[test]
+    fn chains_count_writes_made_one_from_the_other() {
+        let mut messages = Messages::default();
+        let mut write = |modifies| messages.write(PLACE, WRITER, Message::default(), modifies, true);
+        let (first, start) = write(true);
+        assert_eq!(start, 0);
+        assert_eq!(write(true), (first, 1));
+        let (second, start) = write(false);
+        assert!(second != first && start == 0);
+        assert_eq!(messages.read(PLACE, READER).map(|(_, chain)| chain), Some((second, 0)));
+    }
+
+    #[test]
+    fn releases_at_workgroup_scope_are_for_that_workgroup() {
+        let mut messages = Messages::default();
+        let mut message = Message::default();
+        message.add(1, false, &release(1).for_scope(true));
+        messages.write(PLACE, WRITER, message, false, false);
+        assert_eq!(found(&messages, PLACE, READER), []);
+        assert_eq!(found(&messages, PLACE, WRITER), [1]);
+    }
+}
