@@ -33,7 +33,7 @@ pub type ByteMap = BTreeMap<(usize, u64), Box<[u64]>>;
 pub struct Evidence {
     /// Faults and hints.
     pub recorder: Recorder,
-    /// Who touched what.
+    /// Who touched what; empty where a history was kept, whose races the recorder has.
     pub shadows: Vec<crate::memory::shadow::BufferShadow>,
     /// Bytes in which two workgroups left different values.
     pub disagree: ByteMap,

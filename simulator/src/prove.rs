@@ -3,8 +3,9 @@
 //! Every workgroup of a dispatch runs against the memory at dispatch start plus its own writes, on any worker, in
 //! any order. If the access sets of two workgroups conflict, the launch is racy. If none do, then in every
 //! schedule every workgroup reads just what it read here (the theorem in ARCHITECTURE.md), so the findings and the
-//! outputs of this run are those of all runs. A program with atomics on storage runs its workgroups
-//! over shared memory instead, one after the other, with turns taken when one runs long.
+//! outputs of this run are those of all runs. A program with atomics on storage, or with atomics that order other
+//! accesses, runs its workgroups over shared memory instead, one after the other, with turns taken when one runs long;
+//! where atomics order accesses, a history with clocks looks for races in place of the shadows.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
