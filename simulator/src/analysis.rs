@@ -11,7 +11,8 @@
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
 use crate::ir::{
-    Access, AccessKind, Base, BinaryOp, Instr, Pc, Program, Reg, Scalar, Space, TernaryOp, Transfer, UnaryOp, WarpOp,
+    Access, AccessKind, Base, BinaryOp, Instr, Order, Pc, Program, Reg, Scalar, Space, TernaryOp, Transfer, UnaryOp,
+    WarpOp,
 };
 
 /// For each row, whether its value can become part of an address.
@@ -195,6 +196,14 @@ pub fn has_storage_atomics(program: &Program) -> bool {
 /// Whether the program has any atomic.
 pub fn has_atomics(program: &Program) -> bool {
     program.tables.accesses.iter().any(is_atomic)
+}
+
+/// Whether accesses may be ordered by atomics: by one that acquires or releases, or by any beside a fence.
+pub fn orders_by_atomics(program: &Program) -> bool {
+    let is_ordered =
+        |access: &Access| matches!(access.kind, AccessKind::Atomic { order, .. } if order != Order::Relaxed);
+    let has_fence = || program.code.iter().any(|instr| matches!(instr, Instr::Fence { .. }));
+    program.tables.accesses.iter().any(is_ordered) || (has_atomics(program) && has_fence())
 }
 
 /// Whether some barrier may be one of a part of a subgroup, or of a part of a workgroup.

@@ -190,7 +190,7 @@ impl Printer<'_> {
                 };
                 format!("barrier {scope}, {memory}")
             }
-            Instr::Fence { order, scope } => format!("fence {}.{}", name(&order), name(&scope)),
+            Instr::Fence { order, scope, .. } => format!("fence {}.{}", name(&order), name(&scope)),
             Instr::Subgroup { op, ty, dst, src, lane } => {
                 let (src, lane) = (self.reg(src, ty), self.word(lane));
                 let op = match op {

@@ -6,7 +6,9 @@ use crate::cast::{at, narrow};
 use crate::finding::{Action, Rule};
 use crate::ir::{BarrierScope, Pc, RendezvousKind, Span, VoteMode};
 use crate::link::Linked;
+use crate::machine::clock::{Kinds, View};
 use crate::machine::environment::{Arrivals, Environment, Workgroup};
+use crate::machine::known::Known;
 use crate::machine::registers::Lanes;
 use crate::machine::subgroup::{Event, Parked, ParkedAt, Subgroup, Waiting};
 use crate::recorder::{FaultDetail, RawSite};
@@ -33,13 +35,27 @@ impl Resident {
     /// Starts it as workgroup `index`.
     pub fn start(&mut self, linked: &Linked, index: u32, intervals: &mut u32) {
         self.workgroup.start(linked, index, intervals);
-        self.subgroups.iter_mut().for_each(|subgroup| subgroup.start(linked));
+        for subgroup in &mut self.subgroups {
+            subgroup.start(linked);
+            let known = || Box::new(Known::new(index, subgroup.id, linked.config.warp_lockstep));
+            subgroup.known = linked.clocks.then(known);
+        }
     }
 
     /// Bytes one resident workgroup holds.
     pub fn footprint(linked: &Linked) -> u64 {
         let shadow = if linked.config.detectors.race { 9 } else { 1 };
         u64::from(linked.workgroup_bytes) * shadow + u64::from(linked.subgroups) * Subgroup::footprint(linked)
+    }
+
+    /// Bytes of what its invocations know of others' accesses.
+    pub fn known_footprint(&self) -> u64 {
+        self.subgroups.iter().filter_map(|subgroup| subgroup.known.as_ref()).map(|known| known.footprint()).sum()
+    }
+
+    /// What all of its invocations did to these kinds of memory comes before what they do next.
+    fn order_all(&mut self, kinds: Kinds) {
+        Known::meet_all(self.subgroups.iter_mut().filter_map(|subgroup| subgroup.known.as_deref_mut()), kinds);
     }
 
     /// Instructions times invocations so far.
@@ -159,6 +175,8 @@ pub struct Parts<'a> {
     pub watch: Option<&'a crate::machine::environment::Watch>,
     /// Log.
     pub trace: Option<&'a mut crate::machine::environment::Trace>,
+    /// Who touched what, where atomics order accesses; then there are no shadows.
+    pub history: Option<&'a mut crate::memory::history::History>,
 }
 
 impl Parts<'_> {
@@ -172,6 +190,7 @@ impl Parts<'_> {
             recorder: self.recorder,
             watch: self.watch,
             trace: self.trace.as_deref_mut(),
+            history: self.history.as_deref_mut(),
         }
     }
 }
@@ -213,12 +232,17 @@ pub fn meet(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -
     *intervals += 1;
     let workgroup = &mut resident.workgroup;
     workgroup.barriers += 1;
-    if waiting.iter().all(|(_, waiting)| waiting.workgroup_memory) {
+    let kinds = Kinds {
+        storage: waiting.iter().all(|(_, waiting)| waiting.storage_memory),
+        workgroup: waiting.iter().all(|(_, waiting)| waiting.workgroup_memory),
+    };
+    if kinds.workgroup {
         workgroup.workgroup_interval = *intervals;
     }
-    if waiting.iter().all(|(_, waiting)| waiting.storage_memory) {
+    if kinds.storage {
         workgroup.storage_interval = *intervals;
     }
+    resident.order_all(kinds);
     resident.subgroups.iter_mut().for_each(|subgroup| subgroup.release(BarrierScope::Workgroup));
     Meeting::Passed
 }
@@ -281,8 +305,10 @@ fn pass(resident: &mut Resident, linked: &Linked, arrivals: Arrivals, waiting: &
         workgroup.barriers += 1;
         workgroup.workgroup_interval = *intervals;
         workgroup.storage_interval = *intervals;
+        resident.order_all(Kinds::ALL);
     } else {
         order_some(resident, arrivals.shared, waiting);
+        know_some(resident, arrivals.known, waiting);
     }
     for subgroup in &mut resident.subgroups {
         subgroup.leave_barrier(arrivals.barrier);
@@ -304,6 +330,22 @@ fn order_some(resident: &mut Resident, mut shared: Vec<u32>, waiting: &[u128]) {
     for (subgroup, &lanes) in resident.subgroups.iter_mut().zip(waiting) {
         if whole(subgroup, lanes) {
             subgroup.order.learn(&shared);
+        }
+    }
+}
+
+/// The same for what invocations know, where a history is kept; parts of a subgroup count there, too.
+fn know_some(resident: &mut Resident, mut news: View, waiting: &[u128]) {
+    for (subgroup, &lanes) in resident.subgroups.iter_mut().zip(waiting).filter(|(_, lanes)| **lanes != 0) {
+        let lanes = if lanes == subgroup.live() { u128::MAX } else { lanes };
+        if let Some(known) = &mut subgroup.known {
+            known.arrive(lanes, &mut news);
+        }
+    }
+    for (subgroup, &lanes) in resident.subgroups.iter_mut().zip(waiting).filter(|(_, lanes)| **lanes != 0) {
+        let lanes = if lanes == subgroup.live() { u128::MAX } else { lanes };
+        if let Some(known) = &mut subgroup.known {
+            known.leave(lanes, &news);
         }
     }
 }

@@ -12,7 +12,6 @@ use gridproof_launch::{BufferId, ByteRange, Launch};
 
 use crate::cast::{at, at64, wide};
 use crate::drive::{Parts, Resident, run_to_end};
-use crate::explore::Path;
 use crate::finding::{AccessSite, Action, BoundsLimit, Detail, Finding, Rule, Severity, Unordered};
 use crate::ir::{Pc, Space, Span, Variable};
 use crate::link::Linked;
@@ -21,7 +20,7 @@ use crate::memory::shadow::{Class, Flags};
 use crate::memory::{Image, Storage};
 use crate::outcome::{Exhausted, Stats};
 use crate::prove::is_marked;
-use crate::recorder::{Fault, FaultDetail, RawSite, Recorder};
+use crate::recorder::{Fault, FaultDetail, Pair, PairKey, RawSite, Recorder};
 
 /// Runs of racy granules looked at per buffer.
 const MOST_RUNS: usize = 64;
@@ -34,7 +33,7 @@ pub type ByteMap = BTreeMap<(usize, u64), Box<[u64]>>;
 pub struct Evidence {
     /// Faults and hints.
     pub recorder: Recorder,
-    /// Who touched what.
+    /// Who touched what; empty where a history was kept, whose races the recorder has.
     pub shadows: Vec<crate::memory::shadow::BufferShadow>,
     /// Bytes in which two workgroups left different values.
     pub disagree: ByteMap,
@@ -58,20 +57,8 @@ pub fn findings(
     start: &[Image],
     evidence: Evidence,
 ) -> (Vec<Finding>, BTreeMap<BufferId, Ranges>, Ranges) {
-    let again = if evidence.shared { Again::Shared } else { Again::Alone };
-    findings_again(launch, linked, start, evidence, again)
-}
-
-/// The same, for workgroups that run again in this way.
-pub fn findings_again(
-    launch: &Launch,
-    linked: &Linked,
-    start: &[Image],
-    evidence: Evidence,
-    again: Again<'_>,
-) -> (Vec<Finding>, BTreeMap<BufferId, Ranges>, Ranges) {
     let words = Words { launch, linked };
-    let tracer = Tracer { linked, start, again };
+    let tracer = Tracer { linked, start, shared: evidence.shared };
     let mut findings: Vec<Finding> =
         evidence.recorder.faults.iter().map(|(key, fault)| words.fault(key.0, fault)).collect();
     let cross = cross_flags(&evidence);
@@ -79,11 +66,13 @@ pub fn findings_again(
         findings.extend(cross_findings(&words, &tracer, &evidence, buffer, flags));
     }
     findings.extend(local_findings(&words, &tracer, &evidence));
+    findings.extend(pair_findings(&words, &evidence.recorder));
     findings.sort_by_key(|finding| {
         let second = finding.second.as_ref().map(|site| (site.pc, site.workgroup));
         (finding.rule, finding.first.buffer.clone(), finding.first.pc, second)
     });
-    let storage = hazards(linked, &cross, &evidence.recorder.storage_flags);
+    let cross = if cross.is_empty() { &evidence.recorder.cross_flags } else { &cross };
+    let storage = hazards(linked, cross, &evidence.recorder.storage_flags);
     let granule = 1_u64 << linked.workgroup_granule_shift;
     let workgroup = byte_ranges(&evidence.recorder.workgroup_flags, granule);
     (findings, storage, workgroup)
@@ -288,6 +277,32 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
     findings
 }
 
+/// The races that a history saw. Between workgroups none counts as benign: other schedules may write other values.
+fn pair_findings(words: &Words<'_>, recorder: &Recorder) -> Vec<Finding> {
+    let finding = |(key, pair): (&PairKey, &Pair)| {
+        let (rule, why) = match (key.across, pair.barrier_between) {
+            (true, _) => (Rule::CrossWorkgroupRace, Unordered::Workgroups),
+            (false, true) => (Rule::WorkgroupRace, Unordered::WrongBarrier),
+            (false, false) => (Rule::WorkgroupRace, Unordered::NoBarrier),
+        };
+        judge(Finding {
+            rule,
+            severity: Severity::Error,
+            first: words.site(&pair.first),
+            second: Some(words.site(&pair.second)),
+            benign: pair.harmless && !key.across,
+            declared: key.buffer.and_then(|buffer| words.reason(buffer, key.declared)),
+            output_visible: None,
+            count: pair.granules.count(),
+            detail: Detail::Unordered { why },
+            schedule: None,
+        })
+    };
+    let mut findings: Vec<Finding> = recorder.pairs.iter().map(finding).collect();
+    mark_mixed(&mut findings);
+    findings
+}
+
 /// A same-value write is harmless only where nothing else races on the same variable.
 fn mark_mixed(findings: &mut [Finding]) {
     let harmful: BTreeSet<(String, u32)> = findings
@@ -345,37 +360,21 @@ fn unordered_pairs<'e>(log: &[&'e TraceEntry], later: u32, lanes: u32) -> Vec<(&
     pairs
 }
 
-/// How a run is done again, for a log of it.
-#[derive(Clone, Copy, Debug)]
-pub enum Again<'a> {
-    /// Each workgroup by itself.
-    Alone,
-    /// All together, as [`crate::run::prove_shared`] did.
-    Shared,
-    /// All together, with these turns.
-    Turns(&'a Path),
-}
-
 /// Runs single workgroups again with a log.
 struct Tracer<'a> {
     linked: &'a Linked,
     start: &'a [Image],
-    again: Again<'a>,
+    shared: bool,
 }
 
 impl Tracer<'_> {
     /// What each of these workgroups did to the watched bytes. Those that ran over shared memory all run again.
     fn logs(&self, workgroups: BTreeSet<u32>, watch: &Watch) -> BTreeMap<u32, Vec<TraceEntry>> {
-        let entries = match self.again {
-            Again::Alone => Vec::new(),
-            Again::Shared => crate::run::trace_shared(self.linked, self.start.to_vec(), watch),
-            Again::Turns(path) => path.trace(self.linked, self.start.to_vec(), watch),
-        };
-        if matches!(self.again, Again::Alone) {
+        if !self.shared {
             return workgroups.into_iter().map(|workgroup| (workgroup, self.trace(workgroup, watch))).collect();
         }
         let mut logs: BTreeMap<u32, Vec<TraceEntry>> = BTreeMap::new();
-        for entry in entries {
+        for entry in crate::run::trace_shared(self.linked, self.start.to_vec(), watch) {
             if workgroups.contains(&entry.workgroup) {
                 logs.entry(entry.workgroup).or_default().push(entry);
             }
@@ -399,6 +398,7 @@ impl Tracer<'_> {
             recorder: &mut recorder,
             watch: None,
             trace: Some(&mut trace),
+            history: None,
         };
         let rotate = crate::analysis::has_atomics(&self.linked.program);
         let _end = run_to_end(&mut resident, &mut parts, rotate, &mut intervals);

@@ -694,6 +694,10 @@ pub enum Instr {
         order: Order,
         /// How far it reaches.
         scope: Scope,
+        /// Orders accesses to workgroup memory.
+        workgroup_memory: bool,
+        /// Orders accesses to storage (global) memory.
+        storage_memory: bool,
     },
     /// `dst <- op(src, lane)` across the subgroup.
     Subgroup {

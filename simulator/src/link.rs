@@ -65,6 +65,10 @@ pub struct Linked {
     pub lanes: u32,
     /// Whether barriers of a part of a subgroup or workgroup order accesses.
     pub partial_order: bool,
+    /// Whether subgroups keep clocks for a history: where atomics may order accesses. Exploration asks for them always.
+    pub clocks: bool,
+    /// For each image, the ranges that the launch lets race.
+    pub may_race: Vec<Vec<ByteRange>>,
     /// Bytes of workgroup memory, dynamic part included.
     pub workgroup_bytes: u32,
     /// How to simulate.
@@ -199,6 +203,8 @@ pub fn link(
         subgroups: invocations.div_ceil(config.subgroup_size),
         lanes: config.subgroup_size,
         partial_order: analysis::has_partial_barriers(&program),
+        clocks: config.detectors.race && analysis::orders_by_atomics(&program),
+        may_race: may_race(launch),
         workgroup_bytes,
         config: Config { arithmetic: program.arithmetic.unwrap_or(config.arithmetic), ..*config },
         instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),
@@ -206,6 +212,10 @@ pub fn link(
         bindings,
         program,
     })
+}
+
+fn may_race(launch: &Launch) -> Vec<Vec<ByteRange>> {
+    launch.buffers.iter().map(|buffer| buffer.may_race.iter().map(|declared| declared.range).collect()).collect()
 }
 
 /// Workgroup memory beyond this is a mistake in any language (the largest GPU has 228 KiB).

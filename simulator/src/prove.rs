@@ -3,8 +3,9 @@
 //! Every workgroup of a dispatch runs against the memory at dispatch start plus its own writes, on any worker, in
 //! any order. If the access sets of two workgroups conflict, the launch is racy. If none do, then in every
 //! schedule every workgroup reads just what it read here (the theorem in ARCHITECTURE.md), so the findings and the
-//! outputs of this run are those of all runs. A program with atomics on storage runs its workgroups
-//! over shared memory instead, one after the other, with turns taken when one runs long.
+//! outputs of this run are those of all runs. A program with atomics on storage, or with atomics that order other
+//! accesses, runs its workgroups over shared memory instead, one after the other, with turns taken when one runs long;
+//! where atomics order accesses, a history with clocks looks for races in place of the shadows.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -136,7 +137,7 @@ impl<'a> Session<'a> {
     /// Decides one dispatch.
     pub fn dispatch_linked(&mut self, linked: &Linked, position: usize) {
         self.note_program(linked);
-        let shared = analysis::has_storage_atomics(&linked.program);
+        let shared = linked.clocks || analysis::has_storage_atomics(&linked.program);
         let start = self.images.clone();
         let fits = held(linked, &start) <= self.config.budget.memory;
         let evidence = if !fits {
@@ -305,6 +306,7 @@ impl Worker {
                     recorder: &mut worker.recorder,
                     watch: in_step,
                     trace: None,
+                    history: None,
                 };
                 let end = match in_step {
                     None => run_to_end(&mut resident, &mut parts, rotate, &mut intervals),

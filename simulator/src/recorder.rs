@@ -69,6 +69,37 @@ pub struct RaceHint {
 /// Key of a [`RaceHint`]: buffer (`None` for workgroup memory) and program counter of the later access.
 pub type RaceKey = (Option<usize>, u32);
 
+/// Two accesses that race, as the history saw them.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The one to name first: the earlier one, or between workgroups a write.
+    pub first: RawSite,
+    /// The other.
+    pub second: RawSite,
+    /// Granules that showed it.
+    pub granules: Flags,
+    /// All of them were writes of the value that was there already.
+    pub harmless: bool,
+    /// The workgroup passed a barrier between the two.
+    pub barrier_between: bool,
+}
+
+/// What makes two [`Pair`]s one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PairKey {
+    /// Buffer; `None` for workgroup memory.
+    pub buffer: Option<usize>,
+    /// Program counters, the lower one first.
+    pub places: (u32, u32),
+    /// Whether two workgroups race.
+    pub across: bool,
+    /// Position of the launch's declaration that lets the bytes race.
+    pub declared: Option<usize>,
+}
+
+/// Pairs kept; what races besides only counts among the racy bytes.
+const MOST_PAIRS: usize = 1 << 12;
+
 /// Places kept per hint.
 const PLACES: usize = 4;
 
@@ -79,6 +110,10 @@ pub struct Recorder {
     pub faults: BTreeMap<(Rule, u32, u8), Fault>,
     /// Races inside a workgroup.
     pub races: BTreeMap<RaceKey, RaceHint>,
+    /// Races that the history saw.
+    pub pairs: BTreeMap<PairKey, Pair>,
+    /// Granules of storage for which it saw two workgroups race, by buffer.
+    pub cross_flags: BTreeMap<usize, Flags>,
     /// Granules of storage that raced inside a workgroup, by buffer.
     pub storage_flags: BTreeMap<usize, Flags>,
     /// Granules of workgroup memory that raced.
@@ -106,7 +141,49 @@ impl Recorder {
         insert_place(&mut hint.places, (workgroup, granule));
     }
 
-    /// Takes over what another worker noticed.
+    /// Notes a race between two accesses, the earlier one first; `harmless` if the later one is a plain write of what the
+    /// earlier one wrote and memory holds.
+    pub fn pair(
+        &mut self,
+        granule: u64,
+        declared: Option<usize>,
+        (mut first, mut second): (RawSite, RawSite),
+        harmless: bool,
+        barrier_between: bool,
+    ) {
+        let across = first.workgroup != second.workgroup;
+        match first.buffer {
+            Some(buffer) if across => self.cross_flags.entry(buffer).or_default().set(granule),
+            Some(buffer) => self.storage_flags.entry(buffer).or_default().set(granule),
+            None => self.workgroup_flags.set(granule),
+        }
+        let places = (first.pc.min(second.pc), first.pc.max(second.pc));
+        let rank = |site: &RawSite| (!site.action.is_write(), site.pc, site.workgroup);
+        if across && rank(&first) > rank(&second) {
+            std::mem::swap(&mut first, &mut second);
+        }
+        let key = PairKey { buffer: first.buffer, places, across, declared };
+        if self.pairs.len() >= MOST_PAIRS && !self.pairs.contains_key(&key) {
+            return;
+        }
+        let differ = first.value != second.value;
+        let pair = self.pairs.entry(key).or_insert_with(|| Pair {
+            first: first.clone(),
+            second: second.clone(),
+            granules: Flags::default(),
+            harmless: true,
+            barrier_between,
+        });
+        pair.granules.set(granule);
+        pair.harmless &= harmless;
+        // Of two writes, a pair with different values says more.
+        let both_write = first.action.is_write() && second.action.is_write();
+        if both_write && differ && pair.first.value == pair.second.value {
+            (pair.first, pair.second, pair.barrier_between) = (first, second, barrier_between);
+        }
+    }
+
+    /// Takes over what another worker noticed, where no history was kept.
     pub fn merge(&mut self, other: Self) {
         for (key, fault) in other.faults {
             match self.faults.entry(key) {

@@ -15,6 +15,7 @@ use crate::ir::Span;
 use crate::link::Linked;
 use crate::machine::environment::{Trace, TraceEntry, Watch};
 use crate::machine::subgroup::Event;
+use crate::memory::history::History;
 use crate::memory::shadow::BufferShadow;
 use crate::memory::{Image, Storage};
 use crate::outcome::{Config, Detectors, Hazards, Outcome, SimulateError, Stats};
@@ -98,6 +99,9 @@ pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
     }
 }
 
+/// Turns after which what all invocations know is counted against the memory budget.
+const TURNS_BETWEEN_LOOKS: u64 = 64;
+
 /// Workgroups resident together while a program with storage atomics is proved.
 const FAIR_SLOTS: u32 = 256;
 
@@ -105,7 +109,11 @@ const FAIR_SLOTS: u32 = 256;
 pub fn prove_shared(linked: &Linked, images: &mut Vec<Image>) -> Evidence {
     let policy = Policy::Bounded { slots: FAIR_SLOTS, seed: 0 };
     let mut crowd = Crowd::new(linked, std::mem::take(images), &policy, None);
-    crowd.shadows = new_shadows(linked);
+    if linked.clocks {
+        crowd.history = Some(History::new(linked));
+    } else {
+        crowd.shadows = new_shadows(linked);
+    }
     let result = crowd.run(&mut Fair::default(), None);
     debug_assert!(result.is_ok(), "the fair scheduler accepts everything");
     *images = crowd.storage.into_images();
@@ -175,6 +183,8 @@ struct Crowd<'a> {
     exhausted: Option<crate::outcome::Exhausted>,
     settled: Option<Settled<'a>>,
     trace: Option<Trace>,
+    history: Option<History>,
+    turns: u64,
 }
 
 /// Output bytes whose first difference from a proof settles that the outputs differ.
@@ -238,6 +248,8 @@ impl<'a> Crowd<'a> {
             exhausted: None,
             settled: None,
             trace: None,
+            history: None,
+            turns: 0,
         };
         if slots > room {
             crowd.exhausted = Some(exhausted(linked, "memory", Span::default(), 0));
@@ -261,9 +273,22 @@ impl<'a> Crowd<'a> {
                 schedule.push(Unit { workgroup, subgroup: (self.linked.subgroups > 1).then_some(subgroup) });
             }
             self.turn(chosen);
+            if self.is_over_memory() {
+                self.exhausted = Some(exhausted(self.linked, "memory", Span::default(), self.ended));
+            }
         }
         self.stats.peak_memory = self.storage.footprint() + u64::from(self.slots) * Resident::footprint(self.linked);
         if self.members.is_empty() && self.exhausted.is_none() { choose.end() } else { Ok(()) }
+    }
+
+    /// Whether the history outgrew the memory budget.
+    fn is_over_memory(&mut self) -> bool {
+        let Some(history) = &mut self.history else { return false };
+        self.turns += 1;
+        let known = |member: &Member| member.resident.known_footprint();
+        let all = self.turns.is_multiple_of(TURNS_BETWEEN_LOOKS);
+        let known = if all { self.members.iter().map(known).sum() } else { 0 };
+        history.is_full(known)
     }
 
     fn fill_slots(&mut self) {
@@ -308,6 +333,7 @@ impl<'a> Crowd<'a> {
             recorder: &mut self.recorder,
             watch: self.watch,
             trace: self.trace.as_mut(),
+            history: self.history.as_mut(),
         };
         let mut env = parts.environment(&mut member.resident.workgroup);
         let event = loop {
@@ -351,12 +377,16 @@ impl<'a> Crowd<'a> {
             recorder: &mut self.recorder,
             watch: self.watch,
             trace: self.trace.as_mut(),
+            history: self.history.as_mut(),
         };
         match meet(&mut member.resident, &mut parts, &mut self.intervals) {
             Meeting::Passed => self.make_ready(position),
             Meeting::Ended | Meeting::Diverged => {
                 let mut member = self.members.remove(position);
                 self.ended += 1;
+                if let Some(history) = &mut self.history {
+                    history.end_workgroup(member.resident.workgroup.index);
+                }
                 if let Some(settled) = &mut self.settled {
                     let written = std::mem::take(&mut member.resident.workgroup.written);
                     settled.look(member.resident.workgroup.index, &written.unwrap_or_default(), &self.storage);

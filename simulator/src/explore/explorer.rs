@@ -14,16 +14,15 @@ use super::world::World;
 use super::{DistinctOutput, Exploration, Stopped};
 use crate::analysis;
 use crate::cast::{u64_to_f64, wide};
-use crate::explain::{self, Again, Evidence, Words};
+use crate::explain::{self, Evidence, Words};
 use crate::finding::{Detail, Finding, Rule, Severity};
 use crate::ir::{Builtin, Instr};
 use crate::ladder::differing_outputs;
 use crate::link::Linked;
 use crate::machine::environment::{TraceEntry, Watch};
 use crate::memory::Image;
-use crate::memory::shadow::BufferShadow;
 use crate::outcome::{Config, Outcome, SimulateError};
-use crate::prove::{Memories, Session, new_shadows};
+use crate::prove::{Memories, Session};
 use crate::recorder::Recorder;
 use crate::schedule::{Schedule, Turns};
 
@@ -204,9 +203,9 @@ impl Explorer<'_> {
         times: u64,
         racy: &mut Racy,
     ) -> Result<Vec<Fork>, SimulateError> {
-        let linked = session.linked(position)?;
+        let mut linked = session.linked(position)?;
         let start = session.images.clone();
-        if analysis::has_storage_atomics(&linked.program) {
+        if linked.clocks || analysis::has_storage_atomics(&linked.program) {
             session.note_program(&linked);
         } else {
             session.dispatch_linked(&linked, position);
@@ -222,6 +221,7 @@ impl Explorer<'_> {
             racy.add(&own);
             session.images = start.clone();
         }
+        linked.clocks = linked.config.detectors.race;
         let endings = self.until_no_new_races(session, &linked, &start, before, racy);
         let mut forks = Vec::new();
         for ending in endings {
@@ -337,7 +337,8 @@ pub fn follow(
     }
     let mut session = Session::new(launch, config)?;
     for position in 0..launch.dispatches.len() {
-        let linked = session.linked(position)?;
+        let mut linked = session.linked(position)?;
+        linked.clocks = linked.config.detectors.race;
         session.note_program(&linked);
         let start = session.images.clone();
         let points = Racy::default().watch(linked.granule_shifts.len());
@@ -345,7 +346,6 @@ pub fn follow(
         let order = if schedule.any_start { Start::AnyOrder } else { Start::InOrder };
         let slots = schedule.slots.min(linked.workgroups()).max(1);
         let mut world = World::new(&linked, start.clone(), &watch, slots, order);
-        world.shadows = new_shadows(&linked);
         let turns = schedule.dispatches.get(position).cloned().unwrap_or_default();
         world.follow(&turns).map_err(|(turn, unit)| SimulateError::Schedule {
             dispatch: position,
@@ -367,8 +367,7 @@ pub fn follow(
         }
         let evidence = evidence(&mut world);
         session.outcome.exhausted = world.exhausted.take();
-        let (findings, storage, workgroup) =
-            explain::findings_again(launch, &linked, &start, evidence, Again::Turns(&path));
+        let (findings, storage, workgroup) = explain::findings(launch, &linked, &start, evidence);
         session.outcome.findings.extend(findings);
         session.outcome.hazards.storage.push(storage);
         session.outcome.hazards.workgroup.push(workgroup);
@@ -389,7 +388,7 @@ pub fn follow(
 fn evidence(world: &mut World<'_>) -> Evidence {
     Evidence {
         recorder: std::mem::take(&mut world.recorder),
-        shadows: std::mem::take(&mut world.shadows),
+        shadows: Vec::new(),
         disagree: BTreeMap::new(),
         changed: BTreeMap::new(),
         stats: world.stats,
@@ -498,7 +497,6 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
     /// One execution. Gives bytes that raced and are no scheduling points.
     fn execution(&mut self, chooser: &mut Chooser) -> Racy {
         let mut world = World::new(self.linked, self.start.to_vec(), self.watch, self.slots, self.order);
-        world.shadows = new_shadows(self.linked);
         world.favours_lowest = self.explorer.options.progress == Progress::HsaObe;
         world.advance();
         match chooser {
@@ -615,14 +613,13 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
     /// Turns what the detectors noticed into findings, where it is new.
     fn explain(&mut self, world: &mut World<'_>) -> Racy {
         let evidence = evidence(world);
-        let signature = signature(&evidence.recorder, &evidence.shadows);
+        let signature = signature(&evidence.recorder);
         if signature.is_empty() || !self.explained.insert(signature) {
             return Racy::default();
         }
         let path = self.path(world);
-        let again = Again::Turns(&path);
         let (findings, storage, workgroup) =
-            explain::findings_again(self.explorer.launch, self.linked, self.start, evidence, again);
+            explain::findings(self.explorer.launch, self.linked, self.start, evidence);
         for finding in findings {
             self.keep(finding, &path);
         }
@@ -698,19 +695,19 @@ impl Pass<'_, '_, '_, '_> {
 }
 
 /// What makes one execution's evidence different from another's; empty where there is none.
-fn signature(recorder: &Recorder, shadows: &[BufferShadow]) -> Vec<u64> {
+fn signature(recorder: &Recorder) -> Vec<u64> {
     let mut all = Vec::new();
     for (rule, pc, kind) in recorder.faults.keys() {
-        all.extend([1, wide(rule.code().len()), u64::from(*pc), u64::from(*kind)]);
+        let rule = Rule::ALL.iter().position(|known| known == rule).map_or(0, wide);
+        all.extend([1, rule, u64::from(*pc), u64::from(*kind)]);
     }
-    for (buffer, pc) in recorder.races.keys() {
-        all.extend([2, buffer.map_or(u64::MAX, wide), u64::from(*pc)]);
+    for key in recorder.pairs.keys() {
+        let (one, other) = key.places;
+        all.extend([2, key.buffer.map_or(u64::MAX, wide), u64::from(one), u64::from(other), u64::from(key.across)]);
     }
-    for (buffer, shadow) in (0..).zip(shadows) {
-        for (page, cross) in shadow.cross.iter() {
-            let racy = (0..shadow.granules()).filter(|&granule| cross.is_race(granule));
-            all.extend(racy.flat_map(|granule| [3, buffer, page, wide(granule)]));
-        }
+    for (&buffer, flags) in recorder.storage_flags.iter().chain(&recorder.cross_flags) {
+        all.extend([3, wide(buffer)].into_iter().chain(flags.iter()));
     }
+    all.extend(recorder.workgroup_flags.iter());
     all
 }

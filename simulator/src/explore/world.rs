@@ -17,7 +17,8 @@ use crate::machine::environment::{Trace, Watch};
 use crate::machine::pending::Pending;
 use crate::machine::subgroup::Event;
 use crate::machine::subgroup::snapshot::Snapshot;
-use crate::memory::shadow::{BufferShadow, Class};
+use crate::memory::history::History;
+use crate::memory::shadow::Class;
 use crate::memory::{Image, Storage};
 use crate::outcome::{Exhausted, Stats};
 use crate::prove::exhausted;
@@ -147,8 +148,8 @@ pub struct World<'a> {
     pub favours_lowest: bool,
     /// Contents of the buffers.
     pub storage: Storage,
-    /// Who touched what.
-    pub shadows: Vec<BufferShadow>,
+    /// Who touched what, where races are watched for.
+    pub history: Option<History>,
     /// What the detectors noticed.
     pub recorder: Recorder,
     /// A log of accesses, where one is asked for.
@@ -191,7 +192,7 @@ impl<'a> World<'a> {
             spent: 0,
             favours_lowest: false,
             storage: Storage::shared(images),
-            shadows: Vec::new(),
+            history: linked.clocks.then(|| History::new(linked)),
             recorder: Recorder::default(),
             trace: None,
             records: None,
@@ -259,6 +260,9 @@ impl<'a> World<'a> {
             self.fill_slots(&mut effects);
             let Some((workgroup, subgroup)) = self.free() else { break };
             self.turn(workgroup, subgroup, &mut effects);
+        }
+        if self.is_over_memory() {
+            self.exhausted = Some(exhausted(self.linked, "memory", Span::default(), self.ended));
         }
         effects
     }
@@ -577,7 +581,8 @@ impl<'a> World<'a> {
         let mut parts = Parts {
             linked: self.linked,
             storage: &mut self.storage,
-            shadows: &mut self.shadows,
+            shadows: &mut [],
+            history: self.history.as_mut(),
             recorder: &mut self.recorder,
             watch: Some(self.watch),
             trace: self.trace.as_mut(),
@@ -658,7 +663,8 @@ impl<'a> World<'a> {
         let mut parts = Parts {
             linked: self.linked,
             storage: &mut self.storage,
-            shadows: &mut self.shadows,
+            shadows: &mut [],
+            history: self.history.as_mut(),
             recorder: &mut self.recorder,
             watch: Some(self.watch),
             trace: self.trace.as_mut(),
@@ -670,6 +676,9 @@ impl<'a> World<'a> {
             }
             Meeting::Ended | Meeting::Diverged => {
                 group.phase = Phase::Ended;
+                if let Some(history) = &mut self.history {
+                    history.end_workgroup(workgroup);
+                }
                 self.ended += 1;
                 self.active.retain(|&other| other != workgroup);
                 self.stats.instructions += resident.instructions();
@@ -680,11 +689,17 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Whether the history outgrew the memory budget.
+    fn is_over_memory(&mut self) -> bool {
+        let Some(history) = &mut self.history else { return false };
+        let residents = self.active.iter().filter_map(|&workgroup| self.groups.get(at(workgroup))?.resident.as_ref());
+        history.is_full(residents.map(|resident| resident.known_footprint()).sum())
+    }
+
     /// Bytes it holds at most.
     pub fn footprint(&self) -> u64 {
-        let shadows: u64 = self.shadows.iter().map(BufferShadow::footprint).sum();
         let residents = wide(self.spare.len() + self.active.len());
-        self.storage.footprint() + shadows + residents * Resident::footprint(self.linked)
+        self.storage.footprint() + residents * Resident::footprint(self.linked)
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) struct Place {
     pub(super) start: u64,
     /// Bytes in the window.
     length: u64,
-    contested: bool,
+    /// Whether races on it are possible.
+    pub(super) contested: bool,
 }
 
 /// How the addresses of the executing invocations lie.
@@ -730,6 +731,9 @@ impl Subgroup {
     fn shadow(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let place = touch.place;
         if env.shadows.is_empty() {
+            if env.history.is_some() {
+                self.remember(env, touch);
+            }
             return;
         }
         if env.linked.config.warp_lockstep {
@@ -831,7 +835,14 @@ impl Subgroup {
     /// Whether a racing access is anything but a plain write of the value that memory holds, or that an earlier
     /// invocation of the same instruction is about to give it.
     #[inline(never)]
-    fn differs(&mut self, env: &Environment<'_>, access: &Access, place: &Place, lanes: u128, lane: u32) -> bool {
+    pub(super) fn differs(
+        &mut self,
+        env: &Environment<'_>,
+        access: &Access,
+        place: &Place,
+        lanes: u128,
+        lane: u32,
+    ) -> bool {
         if class_of(access) != Class::Write {
             return true;
         }
@@ -905,7 +916,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn fetch(&mut self, env: &Environment<'_>, place: &Place, address: u64, size: usize) {
+    pub(super) fn fetch(&mut self, env: &Environment<'_>, place: &Place, address: u64, size: usize) {
         let start = place.start + address;
         self.scratch.resize(size, 0);
         if place.space == Space::Workgroup {
@@ -1027,6 +1038,9 @@ impl Subgroup {
             }
             if let Some(reg) = access.exchanged {
                 self.registers.set_word(reg, lane, u32::from(old == expected));
+            }
+            if env.history.is_some() {
+                self.synchronise(env, access, place, lane, new.is_some());
             }
         }
     }
@@ -1188,7 +1202,7 @@ fn scatter(registers: &mut super::registers::Registers, access: &Access, lanes: 
 
 /// Element `element` of adjacent bytes.
 #[inline(always)]
-fn element_of(bytes: &[u8], scalar: Scalar, element: u32) -> u64 {
+pub(super) fn element_of(bytes: &[u8], scalar: Scalar, element: u32) -> u64 {
     let size = at(scalar.bits() / 8);
     let start = at(element) * size;
     if size == 4
@@ -1221,7 +1235,7 @@ pub const fn class_of(access: &Access) -> Class {
 
 /// The same across workgroups, where an atomic at workgroup scope is no better than a plain access.
 #[inline(always)]
-const fn cross_class(access: &Access, class: Class) -> Class {
+pub(super) const fn cross_class(access: &Access, class: Class) -> Class {
     match (access.kind, class) {
         (AccessKind::Atomic { scope: Scope::Workgroup, .. }, Class::AtomicRead) => Class::Read,
         (AccessKind::Atomic { scope: Scope::Workgroup, .. }, _) => Class::Write,

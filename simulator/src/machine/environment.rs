@@ -3,8 +3,10 @@
 use crate::finding::Action;
 use crate::ir::Space;
 use crate::link::Linked;
+use crate::machine::clock::View;
 use crate::machine::order::Knowledge;
 use crate::memory::Storage;
+use crate::memory::history::History;
 use crate::memory::shadow::{BufferShadow, Class, Local};
 use crate::recorder::Recorder;
 
@@ -21,6 +23,8 @@ pub struct Arrivals {
     pub gone_on: u32,
     /// What they knew of each subgroup's clock.
     pub shared: Vec<u32>,
+    /// What they knew, where a history is kept.
+    pub known: View,
 }
 
 /// The shared part of one workgroup.
@@ -178,7 +182,7 @@ pub struct Environment<'a> {
     pub linked: &'a Linked,
     /// Buffers.
     pub storage: &'a mut Storage,
-    /// Shadows per image; empty when races are not watched for.
+    /// Shadows per image; empty when races are not watched for, or by a history.
     pub shadows: &'a mut [BufferShadow],
     /// The workgroup.
     pub workgroup: &'a mut Workgroup,
@@ -188,6 +192,8 @@ pub struct Environment<'a> {
     pub watch: Option<&'a Watch>,
     /// Log, when a race is looked at again.
     pub trace: Option<&'a mut Trace>,
+    /// Who touched what, in place of the shadows where atomics order accesses.
+    pub history: Option<&'a mut History>,
 }
 
 impl Environment<'_> {

@@ -5,14 +5,17 @@
 
 pub mod access;
 pub mod atomics;
+pub mod clock;
 pub mod collective;
 pub mod environment;
 pub mod exact;
+pub mod known;
 pub mod order;
 pub mod pending;
 mod quick;
 pub mod registers;
 mod relay;
+mod remember;
 mod rendezvous;
 pub mod semantics;
 pub mod subgroup;

@@ -57,8 +57,10 @@ impl Pending {
         let start = |address: u64| place.start + address;
         let mut found: Vec<Range<u64>> = match pattern {
             _ if lanes == 0 => Vec::new(),
-            Pattern::Adjacent { first, count } => vec![start(first)..start(first) + size * u64::from(count)],
-            Pattern::Same { address } => vec![start(address)..start(address) + size],
+            Pattern::Adjacent { first, count } => {
+                std::iter::once(start(first)..start(first) + size * u64::from(count)).collect()
+            }
+            Pattern::Same { address } => std::iter::once(start(address)..start(address) + size).collect(),
             Pattern::Scattered => {
                 Lanes(lanes).map(|lane| start(subgroup.addresses[at(lane)])).map(|start| start..start + size).collect()
             }

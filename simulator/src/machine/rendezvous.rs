@@ -1,5 +1,6 @@
 //! Arriving at a named barrier. Who is let through, and when, is decided by [`crate::drive`].
 
+use super::clock::View;
 use super::environment::{Arrivals, Environment};
 use super::registers::Lanes;
 use super::subgroup::{Parked, ParkedAt, Subgroup};
@@ -50,7 +51,14 @@ impl Subgroup {
         let first = (self.first_invocation + group.trailing_zeros(), pc);
         let position = position.unwrap_or_else(|| {
             let shared = vec![0; at(subgroups)];
-            env.workgroup.arrivals.push(Arrivals { barrier, expected, first, gone_on: 0, shared });
+            env.workgroup.arrivals.push(Arrivals {
+                barrier,
+                expected,
+                first,
+                gone_on: 0,
+                shared,
+                known: View::default(),
+            });
             env.workgroup.arrivals.len() - 1
         });
         self.compare_counts(env, position, expected, group);
@@ -58,6 +66,9 @@ impl Subgroup {
         if kind == RendezvousKind::Arrive {
             // Everything before the arrival comes before what the waiting ones do next.
             let whole = group == self.live();
+            if let Some(known) = &mut self.known {
+                known.arrive(if whole { u128::MAX } else { group }, &mut arrivals.known);
+            }
             arrivals.gone_on += if whole { self.lanes() } else { group.count_ones() };
             if whole {
                 self.epoch += 1;

@@ -7,8 +7,10 @@
 use gridproof_launch::Denormals;
 
 use super::access::Done;
+use super::clock::Kinds;
 use super::environment::Environment;
 use super::exact::{Exact, Follow};
+use super::known::Known;
 use super::order::Knowledge;
 use super::pending::Pending;
 use super::registers::{CHUNK, Lanes, Mask, Registers};
@@ -112,6 +114,8 @@ pub struct Subgroup {
     pub epoch: u32,
     /// What comes before what it does now.
     pub order: Knowledge,
+    /// The same and more, where a history is kept.
+    pub known: Option<Box<Known>>,
     /// Groups that wait for others of the subgroup, or at a named barrier.
     pub parked: Vec<Parked>,
     /// Asynchronous copies that have not arrived.
@@ -159,6 +163,7 @@ impl Subgroup {
             instructions: 0,
             epoch: 0,
             order: Knowledge::default(),
+            known: None,
             parked: Vec::new(),
             copies: Vec::new(),
             committed: Vec::new(),
@@ -337,6 +342,10 @@ impl Subgroup {
                     }
                     continue;
                 }
+                Instr::Fence { .. } if env.history.is_none() => {}
+                Instr::Fence { order, scope, workgroup_memory, storage_memory } => {
+                    self.fence(order, scope, Kinds { storage: storage_memory, workgroup: workgroup_memory });
+                }
                 Instr::AssertUniform { src } => self.assert_uniform(env, src),
                 Instr::CheckIndex { dst, index, signed, limit } => {
                     self.check_index(env, dst, index, signed, limit);
@@ -383,6 +392,9 @@ impl Subgroup {
 
     /// Everyone in the subgroup has reached its barrier.
     pub fn pass_subgroup_barrier(&mut self) {
+        if let Some(known) = &mut self.known {
+            known.meet(u128::MAX);
+        }
         self.tick_whole();
         self.release(BarrierScope::Subgroup);
     }

@@ -116,6 +116,10 @@ impl Subgroup {
     fn together(&mut self, env: &Environment<'_>, parties: &[Party<'_>], lanes: u128) {
         let Some(first) = parties.first() else { return };
         if first.entry.op == WarpOp::Barrier {
+            let met = if lanes == self.live() { u128::MAX } else { lanes };
+            if let Some(known) = &mut self.known {
+                known.meet(met);
+            }
             if lanes == self.live() {
                 self.tick_whole();
             } else {

@@ -1,7 +1,9 @@
 //! Device memory: contents of buffers ([`Image`]), one worker's view of them (`Storage`), and the shadow
-//! that remembers who touched which byte (`shadow`).
+//! that remembers who touched which byte (`shadow`; `history` and `messages` where atomics order accesses).
 
+pub(crate) mod history;
 mod image;
+pub(crate) mod messages;
 mod pages;
 pub(crate) mod shadow;
 mod storage;

@@ -52,8 +52,9 @@ impl Class {
         }
     }
 
+    /// Its position in [`Self::ALL`].
     #[inline(always)]
-    const fn slot(self) -> usize {
+    pub const fn slot(self) -> usize {
         match self {
             Self::Read => 0,
             Self::Write => 1,
@@ -512,6 +513,11 @@ impl Flags {
     /// Whether nothing is flagged.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
+    }
+
+    /// How many are flagged.
+    pub fn count(&self) -> u64 {
+        self.words.values().map(|bits| u64::from(bits.count_ones())).sum()
     }
 
     /// Flagged granules in order.

@@ -297,7 +297,9 @@ impl<'m> Lowering<'m> {
             return Err(self.refuse(span, "texture barrier"));
         }
         let scope = if barrier.contains(Barrier::STORAGE) { Scope::Device } else { Scope::Workgroup };
-        self.asm.push(Instr::Fence { order: Order::AcquireRelease, scope });
+        let (workgroup_memory, storage_memory) =
+            (barrier.contains(Barrier::WORK_GROUP), barrier.contains(Barrier::STORAGE));
+        self.asm.push(Instr::Fence { order: Order::AcquireRelease, scope, workgroup_memory, storage_memory });
         Ok(())
     }
 

@@ -158,6 +158,7 @@ fn with_environment(arithmetic: Arithmetic, body: impl FnOnce(&Environment<'_>, 
         recorder: &mut recorder,
         watch: None,
         trace: None,
+        history: None,
     };
     body(&env, &mut subgroup);
 }

@@ -627,7 +627,7 @@ impl<'t> Lowerer<'_, 't> {
             return Err(self.invalid(words.place(), format!("`{}` needs a scope", written(instruction))));
         };
         self.operands::<0>(instruction)?;
-        self.emitter.emit(Instr::Fence { order, scope });
+        self.emitter.emit(Instr::Fence { order, scope, workgroup_memory: true, storage_memory: true });
         Ok(())
     }
 }
