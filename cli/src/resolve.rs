@@ -195,7 +195,7 @@ impl Check {
     }
 
     /// What a report says about how this was run.
-    pub const fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         let CheckOptions { slots, seed, config, .. } = self.options;
         let (subgroup_size, warp_lockstep) = (config.subgroup_size, config.warp_lockstep);
         Settings { slots, seed, subgroup_size, warp_lockstep, progress: Progress::default(), detectors: config.detectors }
