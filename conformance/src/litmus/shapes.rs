@@ -125,7 +125,8 @@ fn messages() -> Vec<Shape> {
     let flag = |strength| store(Y, Some(strength), 1);
     let seen = |strength| load(Y, Some(strength), 0);
     let fence = Operation::Fence;
-    let simple = |name: &str, write: Strength, read: Strength| passing(name, vec![data(), flag(write)], vec![seen(read)]);
+    let simple =
+        |name: &str, write: Strength, read: Strength| passing(name, vec![data(), flag(write)], vec![seen(read)]);
     let fenced = |name: &str, first: Strength, second: Strength| {
         passing(name, vec![data(), fence(first), flag(RELAXED)], vec![seen(RELAXED), fence(second)])
     };
