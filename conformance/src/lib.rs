@@ -8,6 +8,7 @@ pub mod cuda;
 mod expected;
 pub mod family;
 pub mod launch_file;
+pub mod litmus;
 pub mod main_job;
 pub mod matrix;
 mod progress;
