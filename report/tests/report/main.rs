@@ -4,4 +4,6 @@ mod human;
 mod json;
 mod machines;
 mod made;
+mod pages;
+mod runs;
 mod schema;
