@@ -9,14 +9,11 @@ use gridproof_simulator::timeline::{Timeline, TimelineTurn, TurnEnd};
 
 use super::columns::{Column, columns};
 use super::escape::{cut, text};
-use super::frame::{Area, Frame, HEADING, LANE, LEFT_OUT, NAMES};
+use super::frame::{Area, CHARACTER, Frame, HEADING, LANE, LEFT_OUT, NAMES, PADDING};
 use super::lanes::{Lanes, unit};
 use crate::text::count;
 use crate::turns::{Marks, access_short, access_words, amount, end, turn_number, who};
 use crate::words::{hexadecimal, is_race, position};
-
-/// Width of a character of the drawing's text, in tenths of a pixel.
-const CHARACTER: usize = 67;
 
 /// A run, ready to be drawn.
 pub struct Drawing<'a> {
@@ -37,7 +34,13 @@ impl<'a> Drawing<'a> {
         let lanes = Lanes::new(finding, timeline);
         let marked: Vec<_> = marks.turns().collect();
         let columns = columns(timeline, &lanes, &marked);
-        let frame = Frame::new(timeline, &lanes, &columns, &marked, finding.rule == Rule::NoProgress);
+        let words = |index: usize, narrow: bool| {
+            timeline
+                .turns
+                .get(index)
+                .map_or_else(Vec::new, |turn| box_words(index, turn, turn.accesses.first(), narrow))
+        };
+        let frame = Frame::new(&lanes, &columns, &marked, finding.rule == Rule::NoProgress, words);
         Self { finding, marks, timeline, lanes, columns, frame, ends: [None, None] }
     }
 
@@ -220,7 +223,7 @@ impl<'a> Drawing<'a> {
 
     fn turn(&mut self, index: usize, turn: &TimelineTurn, column: usize, area: Area) -> String {
         let marked = self.marked(index);
-        let (id, number) = (index + 1, turn_number(index));
+        let id = index + 1;
         let classes: String = marked.iter().map(|(which, _)| format!(" {}", WHICH[*which])).collect();
         let shown = marked.first().map(|(_, site)| *site).or(turn.accesses.first());
         let title = self.title(index, turn, &marked);
@@ -230,7 +233,8 @@ impl<'a> Drawing<'a> {
             text(&title),
             rectangle(area, " rx=\"4\"")
         );
-        out += &lines(area, &box_words(&number, turn, shown, marked.len()));
+        let words = box_words(index, turn, shown, self.frame.narrow && marked.is_empty());
+        out += &lines(area, &words, !marked.is_empty());
         for (position, (which, _)) in marked.iter().enumerate() {
             out += &badge(area, WHICH[*which], position);
         }
@@ -302,7 +306,12 @@ impl<'a> Drawing<'a> {
                 let site = self.finding.second.clone();
                 out += &site.map(|site| self.wait(1, "missing", word, area, &site)).unwrap_or_default();
             } else if column.is_some() {
-                out += &format!("<g class=\"waits\"><title>waits</title>{}</g>\n", rectangle(area, " rx=\"4\""));
+                let seen = self.last_column(area);
+                out += &format!(
+                    "<g class=\"waits\"><title>waits</title>{}{}</g>\n",
+                    rectangle(area, " rx=\"4\""),
+                    lines(seen, &["waits".to_owned()], false)
+                );
             }
         }
         out
@@ -314,18 +323,21 @@ impl<'a> Drawing<'a> {
             0 => format!("waits until the end: {}", access_words(site)),
             _ => format!("{word}, so this never happens: {}", access_words(site)),
         };
-        // The words stand in the last column, which is wide enough for them.
-        let x = self.frame.waiting.unwrap_or(area.x).max(area.x);
-        let seen = Area { x, width: area.right().saturating_sub(x), ..area };
-        let words = [format!("{word} · line {}", site.span.line), access_short(site), value(site).unwrap_or_default()];
+        let seen = self.last_column(area);
         self.ends[which] = Some((seen, class.to_owned()));
         format!(
             "<g class=\"{class} {name}\" id=\"{class}\" tabindex=\"0\" role=\"img\" aria-label=\"{0}\"><title>{0}</title>{1}{2}{3}</g>\n",
             text(&title),
             rectangle(area, " rx=\"4\""),
-            lines(seen, &words),
+            lines(seen, &access_lines(word, site, 0), true),
             badge(seen, name, 0)
         )
+    }
+
+    /// The part of a box that lies in the last column, which is wide enough for words.
+    fn last_column(&self, area: Area) -> Area {
+        let x = self.frame.waiting.unwrap_or(area.x).max(area.x);
+        Area { x, width: area.right().saturating_sub(x), ..area }
     }
 
     /// From the first to the second access.
@@ -409,41 +421,47 @@ struct Range {
     lanes: (usize, usize),
 }
 
-/// Up to three lines for a turn's box, as long as they may be.
-fn box_words(number: &str, turn: &TimelineTurn, site: Option<&AccessSite>, marked: usize) -> [String; 3] {
-    let Some(site) = site else {
-        return [format!("turn {number}"), "runs".to_owned(), count(turn.instructions, "instr.")];
-    };
-    let more = turn.accesses.len().saturating_sub(marked.max(1));
-    let more = if more > 0 { format!("+{more} more") } else { String::new() };
-    let values = [value(site).unwrap_or_default(), more].join(" ");
-    [format!("turn {number} · line {}", site.span.line), access_short(site), values.trim().to_owned()]
+/// The lines of a turn's box: up to three, or in a narrow one the numbers of the turn and its line.
+fn box_words(index: usize, turn: &TimelineTurn, site: Option<&AccessSite>, narrow: bool) -> Vec<String> {
+    let number = turn_number(index);
+    match site {
+        Some(site) if narrow => vec![number, format!("l.{}", site.span.line)],
+        None if narrow => vec![number],
+        Some(site) => access_lines(&format!("turn {number}"), site, turn.accesses.len().saturating_sub(1)),
+        None => vec![format!("turn {number}"), "runs".to_owned(), count(turn.instructions, "instruction")],
+    }
+}
+
+/// An access in three lines, and how many others there are where that fits beside its value.
+fn access_lines(head: &str, site: &AccessSite, others: usize) -> Vec<String> {
+    let mut lines = vec![format!("{head} · line {}", site.span.line), access_short(site)];
+    let others = (others > 0).then(|| format!("+{others} more"));
+    lines.extend(value(site).or(others));
+    lines
 }
 
 fn value(site: &AccessSite) -> Option<String> {
     site.value.map(|value| format!("= {}", hexadecimal(value, site.bytes)))
 }
 
-/// Text in a box, cut to its width; a narrow box has the number of the turn and the line alone.
-fn lines(area: Area, words: &[String; 3]) -> String {
-    let room = (area.width - 12) * 10 / CHARACTER;
+/// Text in a box, cut to its width. In a box with a badge the first line leaves room for it.
+fn lines(area: Area, words: &[String], badge: bool) -> String {
     let mut out = String::new();
-    let narrow = room < 10;
-    let parts: Vec<String> = match (narrow, words) {
-        (false, words) => words.to_vec(),
-        (true, [head, ..]) => head.split(" · ").map(|part| part.replace("turn ", "").replace("line ", "l.")).collect(),
-    };
-    for (index, words) in parts.iter().enumerate() {
+    for (index, words) in words.iter().enumerate() {
+        let taken = 2 * PADDING + if badge && index == 0 { BADGE } else { 0 };
+        let room = area.width.saturating_sub(taken) * 10 / CHARACTER;
         let class = if index == 0 { " class=\"head\"" } else { "" };
-        let (x, y) = (area.x + 7, area.y + 15 + index * 16);
+        let (x, y) = (area.x + PADDING, area.y + 15 + index * 16);
         out += &format!("<text{class} x=\"{x}\" y=\"{y}\">{}</text>", text(&cut(words, room)));
     }
     out
 }
 
+/// Width of a badge.
+const BADGE: usize = 50;
+
 fn badge(area: Area, name: &str, position: usize) -> String {
-    let width = if name == "first" { 38 } else { 50 };
-    let (x, y) = (area.right() - width - 6, area.y + area.height - 20 - position * 17);
+    let (x, y, width) = (area.right() - BADGE - 5, area.y + 5 + position * 17, BADGE - 4);
     format!(
         "<g class=\"badge {name}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"15\" rx=\"7\"/><text x=\"{}\" y=\"{}\">{name}</text></g>",
         x + width / 2,
@@ -483,7 +501,7 @@ fn between(from: Area, to: Area) -> (String, (usize, usize)) {
     }
     let (y, end_y) = if from.y < to.y { (from.bottom() - 3, to.y + 3) } else { (from.y + 3, to.bottom() - 3) };
     let middle_y = usize::midpoint(y, end_y);
-    let word = if x == end_x { (x + 36, middle_y + 4) } else { (middle_x, middle_y - 4) };
+    let word = if x == end_x { (x + 36, middle_y + 4) } else { (middle_x, middle_y + 4) };
     (format!("M{x} {y}C{x} {middle_y} {end_x} {middle_y} {end_x} {end_y}"), word)
 }
 

@@ -1,7 +1,5 @@
 //! Where things lie in the drawing of a run, in CSS pixels. Whole numbers, so that the same run gives the same bytes.
 
-use gridproof_simulator::timeline::Timeline;
-
 use super::columns::Column;
 use super::lanes::Lanes;
 
@@ -16,21 +14,26 @@ pub const BETWEEN: usize = 14;
 /// Room above the first lane, for arrows that stay in their lane.
 const TOP: usize = 30;
 /// Room between two lanes of a workgroup, for arrows.
-const LANE_GAP: usize = 18;
+const LANE_GAP: usize = 34;
 /// Room between workgroups.
 const GROUP_GAP: usize = 12;
 /// Height of a line that says how many lanes are left out.
 pub const LEFT_OUT: usize = 24;
 /// Width of a box that holds one of the two accesses.
 const MARKED: usize = 196;
-/// Width of a box with text.
-const WIDE: usize = 136;
-/// Width of a box with numbers alone.
-const NARROW: usize = 48;
+/// Least and greatest width of a box with text.
+const WIDE: [usize; 2] = [104, 176];
+/// Least and greatest width of a box with numbers alone.
+const NARROW: [usize; 2] = [40, 90];
 /// Width of a column that stands for many turns.
 const FOLDED: usize = 84;
 /// More turns than this are drawn narrow.
 const MOST_WIDE: usize = 14;
+
+/// Width of a character of the drawing's text, in tenths of a pixel.
+pub const CHARACTER: usize = 67;
+/// Room at the left and right of text in a box.
+pub const PADDING: usize = 7;
 
 /// A rectangle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,8 @@ pub struct Frame {
     pub last_gap: usize,
     /// Left edge of the column after the last, for what waits until the end.
     pub waiting: Option<usize>,
+    /// Whether boxes have numbers alone, because there are many.
+    pub narrow: bool,
     /// Width of the drawing.
     pub width: usize,
     /// Height of the drawing.
@@ -84,9 +89,25 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Lays out columns and lanes. `marked` are the turns of the two accesses; `waiting` asks for a last column.
-    pub fn new(timeline: &Timeline, lanes: &Lanes, columns: &[Column], marked: &[usize], waiting: bool) -> Self {
-        let wide = columns.iter().filter(|column| matches!(column, Column::Turn(_))).count() <= MOST_WIDE;
+    /// Lays out columns and lanes. `marked` are the turns of the two accesses; `words` gives the text of a turn's box,
+    /// and in a drawing with many boxes what a narrow one shows; `waiting` asks for a last column.
+    pub fn new(
+        lanes: &Lanes,
+        columns: &[Column],
+        marked: &[usize],
+        waiting: bool,
+        words: impl Fn(usize, bool) -> Vec<String>,
+    ) -> Self {
+        let narrow = columns.iter().filter(|column| matches!(column, Column::Turn(_))).count() > MOST_WIDE;
+        let room = |column: &Column| match column {
+            Column::Turn(index) if !marked.contains(index) => {
+                words(*index, narrow).iter().map(|line| line.chars().count()).max()
+            }
+            _ => None,
+        };
+        let longest = columns.iter().filter_map(room).max().unwrap_or(0);
+        let [least, most] = if narrow { NARROW } else { WIDE };
+        let usual = (longest * CHARACTER / 10 + 2 * PADDING).clamp(least, most);
         let mut x = NAMES + BETWEEN;
         let mut place = |width| {
             let left = x;
@@ -97,8 +118,7 @@ impl Frame {
             .iter()
             .map(|column| match column {
                 Column::Turn(index) if marked.contains(index) => place(MARKED),
-                Column::Turn(index) if wide && timeline.turns.get(*index).is_some() => place(WIDE),
-                Column::Turn(_) => place(NARROW),
+                Column::Turn(_) => place(usual),
                 Column::Folded { .. } | Column::Unrecorded(_) => place(FOLDED),
             })
             .collect();
@@ -112,6 +132,7 @@ impl Frame {
             waiting,
             width: x,
             height: 0,
+            narrow,
         };
         frame.stack(lanes);
         frame

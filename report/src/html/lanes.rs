@@ -9,7 +9,7 @@ use gridproof_simulator::timeline::Timeline;
 use crate::turns;
 
 /// Lanes drawn at most.
-const MOST: usize = 16;
+const MOST: usize = 10;
 
 /// Workgroup and subgroup.
 pub type Unit = (u32, u32);

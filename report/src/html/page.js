@@ -7,14 +7,21 @@
   if (!run) return;
   const scroll = document.getElementById("timeline-scroll");
   const names = document.getElementById("names");
-  const follow = () => names.setAttribute("transform", `translate(${scroll.scrollLeft} 0)`);
+  const slots = [...run.querySelectorAll(".slot")].map((slot) => [slot.querySelector("text"), slot.querySelector("rect").getBBox()]);
+  const keepInSight = (left) => {
+    names.setAttribute("transform", `translate(${left} 0)`);
+    for (const [text, { x, width }] of slots) {
+      text.setAttribute("x", Math.max(x, Math.min(left + named, x + width - 60)) + 9);
+    }
+  };
+  const named = names.getBBox().width;
+  const follow = () => keepInSight(scroll.scrollLeft);
   scroll.addEventListener("scroll", follow, { passive: true });
-  window.addEventListener("beforeprint", () => names.removeAttribute("transform"));
+  window.addEventListener("beforeprint", () => keepInSight(0));
   window.addEventListener("afterprint", follow);
 
   // The first of the two accesses in sight, beside the names.
   const marked = run.querySelector(".turn.first, .turn.second, .waits.first");
-  const named = names.getBBox().width;
   if (marked) {
     const box = marked.getBBox();
     const arrow = run.querySelector("#arrow");
