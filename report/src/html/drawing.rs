@@ -376,7 +376,7 @@ impl<'a> Drawing<'a> {
                 out += &format!(
                     "<text class=\"workgroup\" x=\"6\" y=\"{}\">{}</text>\n",
                     y + 15,
-                    cut(&format!("workgroup {workgroup}"), 17)
+                    cut(&format!("workgroup {workgroup}"), 20)
                 );
             }
             let y = self.frame.lanes.get(index).copied().unwrap_or_default() + LANE / 2 + 4;
@@ -458,7 +458,7 @@ fn lines(area: Area, words: &[String], badge: bool) -> String {
 }
 
 /// Width of a badge.
-const BADGE: usize = 50;
+const BADGE: usize = 56;
 
 fn badge(area: Area, name: &str, position: usize) -> String {
     let (x, y, width) = (area.right() - BADGE - 5, area.y + 5 + position * 17, BADGE - 4);

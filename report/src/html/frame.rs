@@ -4,7 +4,7 @@ use super::columns::Column;
 use super::lanes::Lanes;
 
 /// Width of the names at the left.
-pub const NAMES: usize = 128;
+pub const NAMES: usize = 142;
 /// Height of a lane.
 pub const LANE: usize = 56;
 /// Height of the line that names a workgroup and its slot, above its lanes.
@@ -20,7 +20,7 @@ const GROUP_GAP: usize = 12;
 /// Height of a line that says how many lanes are left out.
 pub const LEFT_OUT: usize = 24;
 /// Width of a box that holds one of the two accesses.
-const MARKED: usize = 196;
+const MARKED: usize = 218;
 /// Least and greatest width of a box with text.
 const WIDE: [usize; 2] = [104, 176];
 /// Least and greatest width of a box with numbers alone.
@@ -107,7 +107,7 @@ impl Frame {
         };
         let longest = columns.iter().filter_map(room).max().unwrap_or(0);
         let [least, most] = if narrow { NARROW } else { WIDE };
-        let usual = (longest * CHARACTER / 10 + 2 * PADDING).clamp(least, most);
+        let usual = ((longest * CHARACTER).div_ceil(10) + 2 * PADDING).clamp(least, most);
         let mut x = NAMES + BETWEEN;
         let mut place = |width| {
             let left = x;

@@ -36,7 +36,7 @@ use crate::words::{Words, severity, words};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of [`STYLE`] in base64, as the browser wants it; a test compares.
-const STYLE_HASH: &str = "sha256-QB2AO4DjKggA8sdJHgfPdxdovGaG9FcGj2E9Y5v/sSQ=";
+const STYLE_HASH: &str = "sha256-15xHbIFYvtzRs0GY7mecwPQOC6byXrWJHhcTMoiYhzE=";
 /// The same for [`SCRIPT`].
 const SCRIPT_HASH: &str = "sha256-oVxMUZ/6DKKTVlklRL+NoEF81J467p7JnSKGaKPzG90=";
 
@@ -212,8 +212,8 @@ fn rule(finding: &Finding) -> String {
 
 const LEGEND: &str = "<ul class=\"legend\" aria-label=\"legend\"><li><span class=\"key turn\"></span>a turn: a subgroup runs up to its next scheduling point</li>\
 <li><span class=\"key first\"></span>the first access</li><li><span class=\"key second\"></span>the second access</li>\
-<li><span class=\"key slot\"></span>a workgroup holds a slot</li><li><span class=\"key barrier\"></span>waits at a barrier</li>\
-<li><span class=\"key ended\"></span>ends</li></ul>\n";
+<li><span class=\"key slot\"></span>a workgroup holds a slot</li><li><span class=\"key waits\"></span>waits</li>\
+<li><span class=\"key barrier\"></span>stops at a barrier</li><li><span class=\"key ended\"></span>ends</li></ul>\n";
 
 fn document(title: &str, body: &str) -> String {
     format!(
