@@ -7,3 +7,4 @@ mod made;
 mod pages;
 mod runs;
 mod schema;
+mod trace;
