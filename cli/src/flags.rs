@@ -69,6 +69,10 @@ pub enum Format {
     Junit,
     /// SARIF 2.1.0
     Sarif,
+    /// A page for a browser; as FILE.html one finding, in a folder one page each
+    Html,
+    /// The run of a finding, for chrome://tracing and ui.perfetto.dev
+    Trace,
 }
 
 /// When to use colours.

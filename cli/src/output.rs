@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use gridproof_report::html::Page;
 use gridproof_report::human::{Amount, Options};
 
 use crate::flags::{Color, CommonFlags, Format};
@@ -27,11 +28,27 @@ impl OutputFile {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (format, path) = text.split_once('=').ok_or("expected FORMAT=PATH, as json=report.json")?;
         let format = Format::from_str(format, false)
-            .map_err(|_| format!("unknown format `{format}`: expected human, json, junit or sarif"))?;
+            .map_err(|_| format!("unknown format `{format}`: expected human, json, junit, sarif, html or trace"))?;
         if path.is_empty() {
             return Err("the path is empty".to_owned());
         }
         Ok(Self { format, path: PathBuf::from(path) })
+    }
+
+    /// Whether pages go into a folder: the path ends with a separator, or is one. A page that is to be a file has the
+    /// ending that browsers know.
+    fn is_folder(&self) -> anyhow::Result<bool> {
+        let path = &self.path;
+        if self.format != Format::Html {
+            return Ok(false);
+        }
+        if path.is_dir() || path.as_os_str().to_string_lossy().ends_with(is_separator) {
+            return Ok(true);
+        }
+        match path.extension() {
+            Some(ending) if ending.eq_ignore_ascii_case("html") || ending.eq_ignore_ascii_case("htm") => Ok(false),
+            _ => bail!("{0}: expected a file that ends in .html, or a folder as {0}/", path.display()),
+        }
     }
 }
 
@@ -49,6 +66,11 @@ pub struct Output {
 pub trait Rendered {
     /// The result in one form. Files have no colour and no terminal.
     fn render(&self, format: Format, layout: &Layout) -> anyhow::Result<String>;
+
+    /// The result as pages for a folder.
+    fn pages(&self, layout: &Layout) -> anyhow::Result<Vec<Page>> {
+        Ok(vec![Page { name: "index.html".to_owned(), text: self.render(Format::Html, layout)? }])
+    }
 }
 
 /// What a human form may look like.
@@ -64,7 +86,9 @@ impl Output {
     /// Takes the flags, and looks at the folders now: a long run should not end in a path that cannot be written.
     pub fn new(flags: &CommonFlags) -> anyhow::Result<Self> {
         for file in &flags.output {
-            check_folder(&file.path)?;
+            if !file.is_folder()? {
+                check_folder(&file.path)?;
+            }
         }
         let amount = match (flags.quiet, flags.verbose) {
             (true, _) => Amount::Brief,
@@ -82,10 +106,14 @@ impl Output {
     /// Writes a result to standard output and to all files.
     pub fn write(&self, result: &impl Rendered) -> anyhow::Result<()> {
         print(&result.render(self.format, &self.layout())?)?;
-        for OutputFile { format, path } in &self.files {
-            let options = Options { amount: self.amount, ..Options::default() };
-            let text = result.render(*format, &Layout { options, terminal: false })?;
-            fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))?;
+        let options = Options { amount: self.amount, ..Options::default() };
+        let layout = Layout { options, terminal: false };
+        for file in &self.files {
+            if file.is_folder()? {
+                write_folder(&file.path, &result.pages(&layout)?)?;
+            } else {
+                write_file(&file.path, &result.render(file.format, &layout)?)?;
+            }
         }
         Ok(())
     }
@@ -107,6 +135,16 @@ impl Output {
             }
         }
     }
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Writes pages side by side; the folder is made where it is missing.
+fn write_folder(folder: &Path, pages: &[Page]) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    pages.iter().try_for_each(|page| write_file(&folder.join(&page.name), &page.text))
 }
 
 /// Writes to standard output.

@@ -21,7 +21,7 @@ const RACY: [&str; 4] = ["check", "residual_writeback.wgsl", "--launch", "residu
 fn every_form_goes_to_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let outputs = ["human", "json", "junit", "sarif"].map(|form| format!("{form}={}", path(form)));
+    let outputs = ["human", "json", "junit", "sarif", "trace"].map(|form| format!("{form}={}", path(form)));
     let mut arguments = RACY.to_vec();
     for output in &outputs {
         arguments.extend(["--output", output]);
@@ -35,6 +35,38 @@ fn every_form_goes_to_its_file() {
     assert_eq!((&json["version"], &json["verdict"]), (&1.into(), &"racy".into()));
     let sarif: serde_json::Value = serde_json::from_str(&text("sarif")).unwrap();
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "GP0001");
+    let trace: serde_json::Value = serde_json::from_str(&text("trace")).unwrap();
+    assert_eq!(trace["otherData"]["rule"], "GP0001");
+}
+
+#[test]
+fn pages_go_to_a_file_or_to_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let (page, pages) = (folder.path().join("page.html"), format!("{}/", made.display()));
+    let outputs =
+        [format!("html={}", page.display()), format!("html={pages}"), format!("html={}", folder.path().display())];
+    let mut arguments = RACY.to_vec();
+    outputs.iter().for_each(|output| arguments.extend(["--output", output]));
+    let result = run(&arguments);
+    assert_eq!(result.status.code(), Some(1), "{}", String::from_utf8_lossy(&result.stderr));
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    assert!(text(&page).contains("GP0001") && !text(&page).contains("index.html"));
+    assert!(text(&made.join("index.html")).contains("href=\"finding-1.html\""));
+    assert!(text(&made.join("finding-1.html")).contains("href=\"index.html\""));
+    assert_eq!(text(&made.join("index.html")), text(&folder.path().join("index.html")));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let inside = format!("html={}/pages/", file.display());
+    let result = run(&[&RACY[..], &["--output", &inside]].concat());
+    let error = String::from_utf8_lossy(&result.stderr).into_owned();
+    assert_eq!(result.status.code(), Some(2), "{error}");
+    assert!(error.contains("file/pages/: "), "{error}");
 }
 
 #[test]

@@ -256,7 +256,8 @@ fn expected_words(expected: &ExpectedFinding) -> String {
     format!("{} on `{}` at {}{second}", expected.rule.code(), plain(&expected.buffer), format_place(&expected.first))
 }
 
-fn checked(report: &CheckReport) -> String {
+/// What was checked, with its settings, in one line.
+pub(crate) fn checked(report: &CheckReport) -> String {
     let settings = &report.settings;
     let (Subject::Catalogue { seed, .. } | Subject::File { seed, .. }) = &report.subject;
     format!(
@@ -267,7 +268,8 @@ fn checked(report: &CheckReport) -> String {
     )
 }
 
-fn output_error(error: &OutputError) -> String {
+/// The distance of one output to the oracle, in one line.
+pub(crate) fn output_error(error: &OutputError) -> String {
     let OutputError { run, buffer, relative, first_wrong_element, wrong_elements } = error;
     let mut text = format!("{}: `{}` has relative error {relative:.4} to f64", plain(run), plain(buffer));
     if let Some(first) = first_wrong_element {

@@ -1,10 +1,11 @@
-//! The only renderer: human text, JSON, JUnit and SARIF.
+//! The only renderer: human text, JSON, JUnit, SARIF, HTML and trace.
 //!
 //! `conformance` fills [`model`]; everything here turns it into text and never looks at anything else: no
 //! files, no terminal, no clock. Where output goes, whether it has colour and how wide it is are options.
 #![forbid(unsafe_code)]
 
 pub mod explain;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod junit;
@@ -14,6 +15,8 @@ pub mod source;
 pub mod steps;
 pub mod table;
 pub mod text;
+pub mod trace;
+pub mod turns;
 pub mod verdict;
 pub mod words;
 

@@ -6,6 +6,7 @@ use gridproof_launch::{Arithmetic, Language};
 use gridproof_simulator::explore::{MissBound, Progress, Stopped};
 use gridproof_simulator::finding::{AccessSite, Rule};
 use gridproof_simulator::ir::SourceFile;
+use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Approximation, Detectors, Exhausted, Finding, Schedule, Stats, Unsupported};
 
 /// What was checked.
@@ -254,6 +255,9 @@ pub struct CheckReport {
     pub threshold: Option<Threshold>,
     /// Findings.
     pub findings: Vec<Finding>,
+    /// What happened in the run of each finding's schedule, where it was recorded. Entry N belongs to finding N; may
+    /// be shorter than `findings`.
+    pub timelines: Vec<Option<Timeline>>,
     /// Distinct findings not kept.
     pub findings_dropped: u64,
     /// Sources that the findings' spans point into.
@@ -278,6 +282,21 @@ pub struct CheckReport {
     pub stats: Stats,
     /// Wall-clock time of the whole check with all its schedules.
     pub elapsed: Duration,
+}
+
+impl CheckReport {
+    /// The recorded run of a finding, by the finding's position.
+    pub fn timeline(&self, finding: usize) -> Option<&Timeline> {
+        self.timelines.get(finding).and_then(Option::as_ref)
+    }
+
+    /// The finding to show where only one can be: the first with a recorded run, else the first with a schedule,
+    /// else the first. `None` where there is none.
+    pub fn chief_finding(&self) -> Option<usize> {
+        let recorded = (0..self.findings.len()).find(|&index| self.timeline(index).is_some());
+        let scheduled = || self.findings.iter().position(|finding| finding.schedule.is_some());
+        recorded.or_else(scheduled).or((!self.findings.is_empty()).then_some(0))
+    }
 }
 
 /// One row of the main job's table.

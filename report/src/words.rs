@@ -289,7 +289,7 @@ fn how_many(finding: &Finding) -> String {
     format!("{more} {} this at these lines", if finding.count == 1 { "shows" } else { "show" })
 }
 
-const fn is_race(rule: Rule) -> bool {
+pub(crate) const fn is_race(rule: Rule) -> bool {
     matches!(rule, Rule::CrossWorkgroupRace | Rule::WorkgroupRace)
 }
 
@@ -372,7 +372,7 @@ pub fn position([x, y, z]: [u32; 3]) -> String {
     if y == 0 && z == 0 { x.to_string() } else { format!("({x}, {y}, {z})") }
 }
 
-fn invocation(site: &AccessSite) -> String {
+pub(crate) fn invocation(site: &AccessSite) -> String {
     format!("invocation {}", position(site.local))
 }
 
@@ -380,7 +380,7 @@ fn name(site: &AccessSite) -> String {
     format!("`{}`", plain(&site.buffer))
 }
 
-fn element(site: &AccessSite) -> String {
+pub(crate) fn element(site: &AccessSite) -> String {
     match site.element {
         Some(index) => format!("element {index} of {}", name(site)),
         None => format!("byte {} of {}", site.byte_offset, name(site)),
@@ -394,7 +394,7 @@ fn output_name(finding: &Finding) -> String {
     }
 }
 
-const fn verb(action: Action) -> &'static str {
+pub(crate) const fn verb(action: Action) -> &'static str {
     match action {
         Action::Read => "reads",
         Action::Write => "writes",

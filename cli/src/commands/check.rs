@@ -1,8 +1,9 @@
 //! `gridproof check`.
 
 use gridproof_conformance::check::{check_catalogue, check_file};
+use gridproof_report::html::Page;
 use gridproof_report::model::{CheckReport, Replay};
-use gridproof_report::{human, json, junit, sarif};
+use gridproof_report::{html, human, json, junit, sarif, trace};
 
 use crate::exit::Exit;
 use crate::flags::{CheckFlags, Format};
@@ -42,6 +43,12 @@ impl Rendered for CheckReport {
             Format::Json => json::check(self),
             Format::Junit => junit::check(self)?,
             Format::Sarif => sarif::check(self)?,
+            Format::Html => html::check(self),
+            Format::Trace => trace::check(self),
         })
+    }
+
+    fn pages(&self, _: &Layout) -> anyhow::Result<Vec<Page>> {
+        Ok(html::pages(self))
     }
 }

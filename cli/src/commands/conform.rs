@@ -34,7 +34,7 @@ impl Rendered for Matrix<'_> {
             Format::Human => Ok(page(self.0, layout.options.amount)),
             Format::Json => Ok(format!("{:#}\n", value(self.0))),
             Format::Junit => Ok(suite("conform", self.0.cells.iter().map(case))?),
-            Format::Sarif => Err(no_form("conform", format)),
+            Format::Sarif | Format::Html | Format::Trace => Err(no_form("conform", format)),
         }
     }
 }

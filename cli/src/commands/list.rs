@@ -24,7 +24,7 @@ impl Rendered for Catalogue {
                 Ok(pages.join("\n"))
             }
             Format::Json => Ok(format!("{:#}\n", Value::from(self.0.iter().map(value).collect::<Vec<_>>()))),
-            Format::Junit | Format::Sarif => Err(no_form("list", format)),
+            Format::Junit | Format::Sarif | Format::Html | Format::Trace => Err(no_form("list", format)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use anyhow::bail;
 use gridproof_conformance::main_job::{self, MainJobOptions};
 use gridproof_report::human::Amount;
 use gridproof_report::model::Verdicts;
@@ -35,6 +36,9 @@ impl Rendered for Verdicts {
             Format::Json => json::verdicts(self),
             Format::Junit => junit::verdicts(self)?,
             Format::Sarif => sarif::verdicts(self)?,
+            Format::Html | Format::Trace => {
+                bail!("the verdict table has no html and no trace form: ask `gridproof check` for that of one launch")
+            }
         })
     }
 }

@@ -50,7 +50,7 @@ impl Rendered for Probe {
         match format {
             Format::Human => Ok(self.page()),
             Format::Json => Ok(format!("{:#}\n", self.value())),
-            Format::Junit | Format::Sarif => Err(no_form("probe", format)),
+            Format::Junit | Format::Sarif | Format::Html | Format::Trace => Err(no_form("probe", format)),
         }
     }
 }

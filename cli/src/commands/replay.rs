@@ -67,7 +67,7 @@ impl Rendered for ReplayReport {
         match format {
             Format::Human => Ok(human::replay(self, &layout.options)),
             Format::Json => Ok(json::replay(self)),
-            Format::Junit | Format::Sarif => Err(no_form("replay", format)),
+            Format::Junit | Format::Sarif | Format::Html | Format::Trace => Err(no_form("replay", format)),
         }
     }
 }

@@ -80,6 +80,7 @@ impl Asked<'_> {
             rungs: Vec::new(),
             threshold: None,
             findings: Vec::new(),
+            timelines: Vec::new(),
             findings_dropped: 0,
             files: Vec::new(),
             approximations: Vec::new(),

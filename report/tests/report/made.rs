@@ -192,6 +192,7 @@ pub fn report(verdict: Verdict, findings: Vec<Finding>) -> CheckReport {
         rungs: Vec::new(),
         threshold: None,
         findings,
+        timelines: Vec::new(),
         findings_dropped: 0,
         files: vec![SourceFile { name: "resadd.wgsl".to_owned(), text: Some(KERNEL.into()) }],
         approximations: Vec::new(),

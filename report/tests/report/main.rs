@@ -4,4 +4,7 @@ mod human;
 mod json;
 mod machines;
 mod made;
+mod pages;
+mod runs;
 mod schema;
+mod trace;
