@@ -479,7 +479,7 @@ impl Words<'_> {
         }
     }
 
-    fn traced(&self, workgroup: u32, entry: &TraceEntry) -> AccessSite {
+    pub fn traced(&self, workgroup: u32, entry: &TraceEntry) -> AccessSite {
         self.site(&RawSite {
             action: entry.action,
             space: entry.space,
@@ -529,7 +529,7 @@ impl Words<'_> {
     }
 
     /// The `may_race` declaration that covers a range.
-    fn declared(&self, buffer: usize, range: ByteRange) -> Option<usize> {
+    pub fn declared(&self, buffer: usize, range: ByteRange) -> Option<usize> {
         let declared = &self.launch.buffers.get(buffer)?.may_race;
         declared.iter().position(|declared| declared.range.start <= range.start && range.end <= declared.range.end)
     }

@@ -11,6 +11,7 @@ mod cast;
 mod disassembly;
 mod drive;
 mod explain;
+pub mod explore;
 pub mod finding;
 pub mod frontend;
 pub mod ir;

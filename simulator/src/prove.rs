@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
+    pub fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
         let linked = self.linked(position)?;
         self.note_program(&linked);
         let shared = analysis::has_storage_atomics(&linked.program);

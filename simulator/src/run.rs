@@ -93,6 +93,7 @@ pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
         storage: (0..images).map(|image| of(image).map_or_else(Vec::new, |found| ranges(found))).collect(),
         workgroup: hazards.workgroup.get(dispatch).map_or_else(Vec::new, |found| ranges(found)),
         describe: false,
+        fences: false,
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Workgroup {
     pub arrivals: Vec<Arrivals>,
     /// Buffer, offset and length of its writes to storage, where somebody asked for them.
     pub written: Option<Vec<(usize, u64, u32)>>,
+    /// Its writes that gave storage or workgroup memory another value, counted where somebody asked for it.
+    pub changes: Option<u64>,
 }
 
 impl Workgroup {
@@ -65,6 +67,7 @@ impl Workgroup {
             live: 0,
             arrivals: Vec::new(),
             written: None,
+            changes: None,
         }
     }
 
@@ -92,6 +95,8 @@ pub struct Watch {
     pub workgroup: Vec<std::ops::Range<u64>>,
     /// Whether a subgroup that stops at one says what it is about to do.
     pub describe: bool,
+    /// Whether fences are scheduling points too.
+    pub fences: bool,
 }
 
 impl Watch {
@@ -130,6 +135,8 @@ pub struct TraceEntry {
     pub pc: u32,
     /// Bits read or written.
     pub value: u64,
+    /// Whether an atomic stored something: a compare-and-exchange that finds another value does not.
+    pub stored: bool,
     /// Interval of its memory kind.
     pub interval: u32,
     /// Its subgroup's clock.

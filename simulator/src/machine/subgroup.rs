@@ -23,6 +23,7 @@ use crate::ir::{
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
+mod fingerprint;
 #[cfg(test)]
 mod tests;
 
@@ -118,6 +119,10 @@ pub struct Subgroup {
     pub waiting: Vec<Waiting>,
     /// What it is about to do, where it stands before a scheduling point and the watch asks for it.
     pub pending: Option<Pending>,
+    /// Whether it has made an access since it was last told to run.
+    pub accessed: bool,
+    /// Invocations whose part of the last atomic stored something.
+    pub(super) stored: u128,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
     pub private_initialised: Option<Vec<u128>>,
     pub(super) relays: Relays,
@@ -158,6 +163,8 @@ impl Subgroup {
             committed: Vec::new(),
             waiting: Vec::new(),
             pending: None,
+            accessed: false,
+            stored: 0,
             private_initialised: None,
             relays: Relays::new(linked),
             addresses: vec![0; chunks * CHUNK],
@@ -217,6 +224,7 @@ impl Subgroup {
     /// Runs until something happens. `granted`: the access it stands before may run.
     pub fn run(&mut self, env: &mut Environment<'_>, fuel: u64, granted: bool) -> Event {
         self.pending = None;
+        self.accessed = false;
         pulp::Arch::new().dispatch(Run { subgroup: self, env, fuel, granted })
     }
 
@@ -260,6 +268,16 @@ impl Subgroup {
                     if self.access(env, id, granted) == Done::Yielded {
                         self.clock -= 1;
                         self.instructions -= u64::from(self.mask.count);
+                        return Event::Yielded;
+                    }
+                    self.accessed = true;
+                    granted = false;
+                }
+                Instr::Fence { order, scope } if env.watch.is_some_and(|watch| watch.fences) => {
+                    if !granted {
+                        self.clock -= 1;
+                        self.instructions -= u64::from(self.mask.count);
+                        self.pending = Some(Pending::fence(self.pc, self.mask.bits, order, scope));
                         return Event::Yielded;
                     }
                     granted = false;
