@@ -14,7 +14,8 @@
 //! it; `writes` has a cell per unit, which its atomic writes write and the plain reads of the others read. So atomics never
 //! conflict with each other, atomic reads not with plain reads, and everything else does.
 //!
-//! Stricter than PTX: there, a relaxed store continues the release of the same thread's earlier store to that place.
+//! Stricter than PTX: there, a relaxed store continues the release of the same thread's earlier store to that place; and two
+//! sequentially consistent fences order what is around them without a flag between them, here they acquire and release.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -185,7 +186,6 @@ const fn both(order: Order) -> Ordering {
         Order::Relaxed => Ordering::Relaxed,
         Order::Acquire => Ordering::Acquire,
         Order::Release => Ordering::Release,
-        Order::AcquireRelease => Ordering::AcqRel,
-        Order::SequentiallyConsistent => Ordering::SeqCst,
+        Order::AcquireRelease | Order::SequentiallyConsistent => Ordering::AcqRel,
     }
 }
