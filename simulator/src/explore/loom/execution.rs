@@ -176,11 +176,6 @@ impl Execution {
         &self.turns
     }
 
-    /// What runs.
-    pub const fn subject(&self) -> &Subject {
-        &self.subject
-    }
-
     const fn party_of(&self, unit: usize) -> usize {
         match self.subject.units {
             Units::Workgroups => unit,

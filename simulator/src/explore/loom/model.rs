@@ -165,8 +165,7 @@ pub fn explore(
     outcome: &mut LoomOutcome,
 ) -> Result<(), SimulateError> {
     let instructions = config.budget.instructions.min(PROOF_INSTRUCTIONS);
-    let config =
-        Config { detectors: Detectors::ALL, budget: Budget { instructions, ..config.budget }, ..*config };
+    let config = Config { detectors: Detectors::ALL, budget: Budget { instructions, ..config.budget }, ..*config };
     let mut session = Session::new(launch, &config)?;
     for position in 0..launch.dispatches.len() {
         if let Some(exhausted) = &session.outcome.exhausted {
@@ -400,7 +399,8 @@ mod tests {
 
     #[test]
     fn threads_are_read_from_the_message() {
-        let message = "\nCausality violation: x\n    created: a:1:2\n      write: thread #2 @ b:3\n   read: thread #10 @ c\n";
+        let message =
+            "\nCausality violation: x\n    created: a:1:2\n      write: thread #2 @ b:3\n   read: thread #10 @ c\n";
         assert_eq!(threads_in(message), [2, 10]);
         assert_eq!(first_line(message), "Causality violation: x");
     }

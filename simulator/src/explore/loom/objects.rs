@@ -43,6 +43,7 @@ pub struct Objects {
     units: usize,
     atomics: Vec<Option<Atomics>>,
     cells: Mutex<Vec<Option<Cells>>>,
+    judged: Vec<bool>,
     gate: AtomicUsize,
 }
 
@@ -66,14 +67,12 @@ impl Objects {
             stores: (0..=need.stores).map(|_| AtomicUsize::new(0)).collect(),
             newest: std::sync::atomic::AtomicUsize::new(0),
         };
-        let cells = |_| Cells {
-            data: UnsafeCell::new(()),
-            writes: (0..units).map(|_| UnsafeCell::new(())).collect(),
-        };
+        let cells = |_| Cells { data: UnsafeCell::new(()), writes: (0..units).map(|_| UnsafeCell::new(())).collect() };
         Self {
             units,
             atomics: plan.needs().map(|need| need.atomics.then(|| atomics(need))).collect(),
             cells: Mutex::new(plan.needs().map(|need| need.cells.then_some(need).map(cells)).collect()),
+            judged: plan.needs().map(|need| need.cells).collect(),
             gate: AtomicUsize::new(0),
         }
     }
@@ -81,6 +80,11 @@ impl Objects {
     /// Whether a granule has atomics.
     pub fn has_atomics(&self, number: usize) -> bool {
         self.atomics.get(number).is_some_and(Option::is_some)
+    }
+
+    /// Whether a granule has cells.
+    pub fn has_cells(&self, number: usize) -> bool {
+        self.judged.get(number).copied().unwrap_or(false)
     }
 
     /// Lets loom choose who comes first at these granules; each with whether it is to be written. Comes back when it is this

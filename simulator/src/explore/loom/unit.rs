@@ -206,7 +206,7 @@ impl Unit {
 
     /// Lets loom say whether the access races: it then panics here.
     fn judge(&mut self, number: usize, class: Class, entry: &TraceEntry) {
-        let Some(told) = self.told.get_mut(number) else { return };
+        let Some(told) = self.told.get_mut(number).filter(|_| self.objects.has_cells(number)) else { return };
         let told = match class {
             Class::Read => &mut told[0],
             Class::Write => &mut told[1],
