@@ -81,6 +81,7 @@ impl Unit {
         if state.execution.finish(self.id) && state.doomed {
             halt(state, Halt::Restart);
         }
+        drop(state);
         self.give_up_if_stuck();
     }
 
