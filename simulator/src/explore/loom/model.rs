@@ -29,8 +29,8 @@ use crate::run::watch;
 /// Contested granules that a model may have.
 const MOST_GRANULES: usize = 1 << 14;
 
-/// Instructions that the run before an exploration may cost: it only finds hazards, and a launch that spins spins there too.
-const PROOF_INSTRUCTIONS: u64 = 1 << 28;
+/// Instructions of a dispatch, in the proof before and in each execution: what spins for ever spins in the proof too.
+const PROOF_INSTRUCTIONS: u64 = 1 << 26;
 
 /// Words of a thread's stack.
 const STACK: usize = 1 << 15;
