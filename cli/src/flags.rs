@@ -108,6 +108,9 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Run a loom model that a parent process hands over, and answer it
+    #[command(name = gridproof_conformance::explore::child::ARGUMENT, hide = true)]
+    LoomModel,
 }
 
 /// `gridproof check`.

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod cuda;
 mod expected;
+pub mod explore;
 pub mod family;
 pub mod launch_file;
 pub mod litmus;

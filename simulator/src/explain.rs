@@ -559,7 +559,7 @@ impl Words<'_> {
     }
 
     /// The `may_race` declaration that covers a range.
-    fn declared(&self, buffer: usize, range: ByteRange) -> Option<usize> {
+    pub fn declared(&self, buffer: usize, range: ByteRange) -> Option<usize> {
         let declared = &self.launch.buffers.get(buffer)?.may_race;
         declared.iter().position(|declared| declared.range.start <= range.start && range.end <= declared.range.end)
     }

@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
+    pub fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
         let linked = self.linked(position)?;
         self.dispatch_linked(&linked, position);
         Ok(())

@@ -96,6 +96,7 @@ pub fn watch(hazards: &Hazards, dispatch: usize, images: usize) -> Watch {
         workgroup: hazards.workgroup.get(dispatch).map_or_else(Vec::new, |found| ranges(found)),
         describe: false,
         everything: false,
+        fences: false,
     }
 }
 

@@ -10,6 +10,7 @@ mod probe;
 mod replay;
 
 use clap::CommandFactory;
+use gridproof_conformance::explore::child;
 
 use crate::exit::Exit;
 use crate::flags::{Command, Flags};
@@ -28,7 +29,14 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
         Some(Command::Explain(flags)) => explain::run(&flags, &output),
         Some(Command::Probe) => probe::run(&output),
         Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::LoomModel) => loom_model(),
     }
+}
+
+/// A child of this program itself, which runs loom where it may panic and abort.
+fn loom_model() -> anyhow::Result<Exit> {
+    child::serve(std::io::stdin().lock(), std::io::stdout().lock()).map_err(anyhow::Error::msg)?;
+    Ok(Exit::Clean)
 }
 
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {

@@ -7,6 +7,7 @@
 //! raced is enough (see ARCHITECTURE.md).
 
 mod explorer;
+pub mod loom;
 mod options;
 mod path;
 mod random;

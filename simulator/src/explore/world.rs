@@ -284,6 +284,7 @@ impl<'a> World<'a> {
     fn launch(&mut self, workgroup: u32, effects: &mut Effects) {
         let mut resident = self.spare.pop().unwrap_or_else(|| Box::new(Resident::new(self.linked)));
         resident.start(self.linked, workgroup, &mut self.intervals);
+        resident.workgroup.changes = Some(0);
         let subgroups = resident.subgroups.len();
         let taken = |slot: &u32| self.active.iter().any(|&other| self.groups[at(other)].slot == *slot);
         let slot = (0..).find(|slot| !taken(slot)).unwrap_or(0);
@@ -577,7 +578,7 @@ impl<'a> World<'a> {
         let Some(resident) = &mut group.resident else { return };
         let Resident { workgroup: shared, subgroups } = &mut **resident;
         let running = &mut subgroups[at(subgroup)];
-        let (before, changes) = (running.instructions, shared.changes);
+        let (before, changes) = (running.instructions, shared.changes.unwrap_or(0));
         let mut parts = Parts {
             linked: self.linked,
             storage: &mut self.storage,
@@ -603,17 +604,17 @@ impl<'a> World<'a> {
             }
             // A loop without scheduling points ends by itself or never: whether it comes back to where it was is seen
             // after a while, however long the way round (Brent's algorithm).
-            if kept.as_ref().is_some_and(|(then, changes)| env.workgroup.changes == *changes && running.is_as(then)) {
-                break Stand::Loop { changes: self.changes + (env.workgroup.changes - changes) };
+            if kept.as_ref().is_some_and(|(then, changes)| env.workgroup.changes.unwrap_or(0) == *changes && running.is_as(then)) {
+                break Stand::Loop { changes: self.changes + (env.workgroup.changes.unwrap_or(0) - changes) };
             }
             pauses += 1;
             if pauses.is_power_of_two() {
-                kept = Some((running.snapshot(), env.workgroup.changes));
+                kept = Some((running.snapshot(), env.workgroup.changes.unwrap_or(0)));
             }
         };
         self.spent += running.instructions - before;
-        let changed = shared.changes != changes;
-        self.changes += shared.changes - changes;
+        let changed = shared.changes.unwrap_or(0) != changes;
+        self.changes += shared.changes.unwrap_or(0) - changes;
         group.stands[at(subgroup)] = stand;
         if changed {
             group.spins[at(subgroup)] = Spin::default();
@@ -718,7 +719,7 @@ impl Group {
             let same = if alone {
                 kept.subgroups.get(at(subgroup)).is_some_and(|then| me.is_as(then))
             } else {
-                kept.changes == resident.workgroup.changes
+                kept.changes == resident.workgroup.changes.unwrap_or(0)
                     && kept.memory == resident.workgroup.memory
                     && resident.subgroups.iter().zip(&kept.subgroups).all(|(now, then)| now.is_as(then))
             };
@@ -735,7 +736,7 @@ impl Group {
                 subgroups: resident.subgroups.iter().map(|subgroup| subgroup.snapshot()).collect(),
                 memory: resident.workgroup.memory.clone(),
                 barriers: resident.workgroup.barriers,
-                changes: resident.workgroup.changes,
+                changes: resident.workgroup.changes.unwrap_or(0),
             }));
         }
     }

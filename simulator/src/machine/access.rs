@@ -1020,6 +1020,7 @@ impl Subgroup {
     #[inline(never)]
     fn atomics(&mut self, env: &mut Environment<'_>, access: &Access, op: AtomicOp, place: &Place, lanes: u128) {
         let (rows, bytes) = (access.scalar.rows(), access.scalar.bits() / 8);
+        self.stored = 0;
         for lane in Lanes(lanes) {
             let address = self.addresses[at(lane)];
             self.fetch(env, place, address, at(bytes));
@@ -1029,6 +1030,7 @@ impl Subgroup {
             let arithmetic = self.atomic_arithmetic(env, access, place);
             let new = super::atomics::new_value(op, access.scalar, old, operand, expected, arithmetic);
             if let Some(new) = new {
+                self.stored |= 1 << lane;
                 self.scratch.clear();
                 self.scratch.extend_from_slice(&new.to_le_bytes()[..at(bytes)]);
                 put(env, place, address, &self.scratch);
@@ -1110,6 +1112,7 @@ impl Subgroup {
                         subgroup: self.id,
                         pc: self.pc(),
                         value: self.registers.value(Reg(shown.0 + element * rows), rows, lane),
+                        stored: self.stored >> lane & 1 == 1,
                         interval,
                         epoch: self.epoch,
                         order: self.order.clone(),
@@ -1152,8 +1155,8 @@ fn granules_per_lane(start: u64, size: u64, shift: u32) -> Option<u32> {
 
 fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
     let start = place.start + address;
-    if env.watch.is_some_and(|watch| watch.describe) {
-        env.note_change((place.space == Space::Storage).then_some(place.buffer), start, bytes);
+    if env.workgroup.changes.is_some() {
+        count_change(env, place, start, bytes);
     }
     if place.space == Space::Workgroup {
         let range = at64(start)..at64(start) + bytes.len();
@@ -1166,6 +1169,21 @@ fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
             written.push((place.buffer, start, crate::cast::narrow(bytes.len())));
         }
         env.storage.write(place.buffer, start, bytes);
+    }
+}
+
+/// Counts a write to come where it changes memory.
+#[inline(never)]
+fn count_change(env: &mut Environment<'_>, place: &Place, start: u64, bytes: &[u8]) {
+    let same = if place.space == Space::Workgroup {
+        env.workgroup.memory.get(at64(start)..at64(start) + bytes.len()) == Some(bytes)
+    } else {
+        let mut old = vec![0; bytes.len()];
+        env.storage.read(place.buffer, start, &mut old);
+        old == bytes
+    };
+    if !same && let Some(changes) = &mut env.workgroup.changes {
+        *changes += 1;
     }
 }
 

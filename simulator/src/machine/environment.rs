@@ -52,8 +52,8 @@ pub struct Workgroup {
     pub arrivals: Vec<Arrivals>,
     /// Buffer, offset and length of its writes to storage, where somebody asked for them.
     pub written: Option<Vec<(usize, u64, u32)>>,
-    /// Writes that gave storage or workgroup memory another value, where the watch describes; never reset.
-    pub changes: u64,
+    /// Its writes that gave storage or workgroup memory another value, counted where somebody asked for it.
+    pub changes: Option<u64>,
 }
 
 impl Workgroup {
@@ -71,7 +71,7 @@ impl Workgroup {
             live: 0,
             arrivals: Vec::new(),
             written: None,
-            changes: 0,
+            changes: None,
         }
     }
 
@@ -101,6 +101,8 @@ pub struct Watch {
     pub describe: bool,
     /// Whether every access to memory that others can reach is one.
     pub everything: bool,
+    /// Whether fences are scheduling points too.
+    pub fences: bool,
 }
 
 impl Watch {
@@ -144,6 +146,8 @@ pub struct TraceEntry {
     pub pc: u32,
     /// Bits read or written.
     pub value: u64,
+    /// Whether an atomic stored something: a compare-and-exchange that finds another value does not.
+    pub stored: bool,
     /// Interval of its memory kind.
     pub interval: u32,
     /// Its subgroup's clock.
@@ -194,20 +198,4 @@ pub struct Environment<'a> {
     pub trace: Option<&'a mut Trace>,
     /// Who touched what, in place of the shadows where atomics order accesses.
     pub history: Option<&'a mut History>,
-}
-
-impl Environment<'_> {
-    /// Counts a write that is about to give memory another value.
-    #[inline(never)]
-    pub fn note_change(&mut self, buffer: Option<usize>, start: u64, bytes: &[u8]) {
-        let mut old = vec![0; bytes.len()];
-        match buffer {
-            Some(buffer) => self.storage.read(buffer, start, &mut old),
-            None => {
-                let range = crate::cast::at64(start)..crate::cast::at64(start) + bytes.len();
-                old.copy_from_slice(self.workgroup.memory.get(range).unwrap_or(bytes));
-            }
-        }
-        self.workgroup.changes += u64::from(old != bytes);
-    }
 }

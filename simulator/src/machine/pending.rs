@@ -6,7 +6,7 @@ use super::access::{Pattern, Place, class_of};
 use super::registers::Lanes;
 use super::subgroup::Subgroup;
 use crate::cast::at;
-use crate::ir::{Access, AccessKind, AtomicOp, Order, Scalar, Space};
+use crate::ir::{Access, AccessKind, AtomicOp, Order, Scalar, Scope, Space};
 use crate::memory::shadow::Class;
 
 /// An operation that others can notice, not yet done.
@@ -20,6 +20,10 @@ pub struct Pending {
     pub class: Class,
     /// Memory order of an atomic.
     pub order: Option<Order>,
+    /// How far an atomic reaches.
+    pub scope: Option<Scope>,
+    /// Order and scope of a fence, which is no access.
+    pub fence: Option<(Order, Scope)>,
     /// Operation and type of an atomic whose result nobody reads: two of a kind may change places where the operation
     /// commutes.
     pub unread: Option<(AtomicOp, Scalar)>,
@@ -38,14 +42,20 @@ pub struct Reach {
 
 impl Pending {
     pub(super) fn new(pc: u32, access: &Access, lanes: u128) -> Self {
-        let (order, unread) = match access.kind {
-            AccessKind::Atomic { op, order, .. } => {
+        let (order, scope, unread) = match access.kind {
+            AccessKind::Atomic { op, order, scope } => {
                 let unread = access.result.is_none() && access.exchanged.is_none();
-                (Some(order), unread.then_some((op, access.scalar)))
+                (Some(order), Some(scope), unread.then_some((op, access.scalar)))
             }
-            _ => (None, None),
+            _ => (None, None, None),
         };
-        Self { pc, lanes, class: class_of(access), order, unread, ranges: Vec::new() }
+        Self { pc, lanes, class: class_of(access), order, scope, fence: None, unread, ranges: Vec::new() }
+    }
+
+    /// A fence of `lanes`.
+    pub(super) const fn fence(pc: u32, lanes: u128, order: Order, scope: Scope) -> Self {
+        let (class, fence) = (Class::AtomicRead, Some((order, scope)));
+        Self { pc, lanes, class, order: None, scope: None, fence, unread: None, ranges: Vec::new() }
     }
 
     pub(super) fn add(&mut self, subgroup: &Subgroup, place: &Place, lanes: u128, pattern: Pattern, size: u64) {

@@ -32,6 +32,11 @@ impl Registers {
         self.per_row
     }
 
+    /// All rows, one after the other.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
     /// One row.
     #[inline(always)]
     pub fn row(&self, reg: Reg) -> &[Chunk] {

@@ -26,6 +26,7 @@ use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
 pub mod snapshot;
+mod fingerprint;
 #[cfg(test)]
 mod tests;
 
@@ -128,6 +129,8 @@ pub struct Subgroup {
     standing: bool,
     /// What it is about to do, where it stands before a scheduling point and the watch asks for it.
     pub pending: Option<Pending>,
+    /// Invocations whose part of the last atomic stored something.
+    pub(super) stored: u128,
     /// Bytes of private memory that have a value, a bit per invocation; `None` where all have.
     pub private_initialised: Option<Vec<u128>>,
     pub(super) relays: Relays,
@@ -170,6 +173,7 @@ impl Subgroup {
             waiting: Vec::new(),
             standing: false,
             pending: None,
+            stored: 0,
             private_initialised: None,
             relays: Relays::new(linked),
             addresses: vec![0; chunks * CHUNK],
@@ -279,6 +283,13 @@ impl Subgroup {
                     }
                     granted = false;
                 }
+                Instr::Fence { order, scope, .. } if !granted && env.watch.is_some_and(|watch| watch.fences) => {
+                    self.clock -= 1;
+                    self.instructions -= u64::from(self.mask.count);
+                    self.standing = true;
+                    self.pending = Some(Pending::fence(self.pc, self.mask.bits, order, scope));
+                    return Event::Yielded;
+                }
                 Instr::Jump { target } => {
                     let back = target.0 <= self.pc;
                     self.pc = target.0;
@@ -342,8 +353,9 @@ impl Subgroup {
                     }
                     continue;
                 }
-                Instr::Fence { .. } if env.history.is_none() => {}
+                Instr::Fence { .. } if env.history.is_none() => granted = false,
                 Instr::Fence { order, scope, workgroup_memory, storage_memory } => {
+                    granted = false;
                     self.fence(order, scope, Kinds { storage: storage_memory, workgroup: workgroup_memory });
                 }
                 Instr::AssertUniform { src } => self.assert_uniform(env, src),

@@ -30,6 +30,13 @@ pub struct PendingCopy {
     groups: Vec<u32>,
 }
 
+impl PendingCopy {
+    /// What is on its way, to which addresses, and for whom.
+    pub(super) fn cargo(&self) -> (&[u8], &[u64], u128) {
+        (&self.data, &self.addresses, self.lanes)
+    }
+}
+
 impl Subgroup {
     #[inline(never)]
     pub(super) fn transfer_instruction(&mut self, env: &mut Environment<'_>, id: TransferId) {
