@@ -114,7 +114,7 @@ fn classical() -> Vec<Shape> {
     // Atomic, but for their own workgroups only.
     let near = Some(local(RELAXED));
     let units = vec![vec![store(X, near, 1)], vec![load(X, near, 0)]];
-    all.push(racy(between("CoWR+block_relaxed", units), PTX));
+    all.push(racy(between("block_relaxed", units), PTX));
     all
 }
 
