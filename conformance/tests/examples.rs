@@ -61,7 +61,7 @@ const LAUNCHES: &[(&str, &[(&str, Behaviour)])] = &[
             ("cuda_correct", Right),
             ("cuda_large", Right),
             ("cuda_relaxed", Racy("total")),
-            ("cuda_block_scope", Racy("serving")),
+            ("cuda_block_scope", Racy("total")),
             ("cuda_missing_sync", Racy("total")),
             ("cuda_ticket_is_index", RightIfInOrder),
         ],

@@ -111,6 +111,10 @@ fn classical() -> Vec<Shape> {
             all.push(if strength.is_none() { racy(litmus, BOTH) } else { free(litmus, BOTH) });
         }
     }
+    // Atomic, but for their own workgroups only.
+    let near = Some(local(RELAXED));
+    let units = vec![vec![store(X, near, 1)], vec![load(X, near, 0)]];
+    all.push(racy(between("block_relaxed", units), PTX));
     all
 }
 
