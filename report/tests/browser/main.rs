@@ -11,7 +11,6 @@ mod picture;
 #[expect(dead_code, reason = "shared with the other tests, which use all of it")]
 mod made;
 #[path = "../report/runs.rs"]
-#[expect(dead_code, reason = "shared with the other tests, which use all of it")]
 mod runs;
 
 use std::process::ExitCode;
@@ -125,7 +124,7 @@ fn broken(browser: &Browser) -> Result<(), String> {
             page.replacen("<h1>", "<img src=\"https://example.com/x.png\" alt=\"\"><h1>", 1),
             "console",
         ),
-        ("too wide", page.replacen("<h1>", "<table><tr><td width=\"3000\">x</td></tr></table><h1>", 1), "wider"),
+        ("too wide", page.replacen("<h1>", "<svg width=\"3000\" height=\"5\"></svg><h1>", 1), "wider"),
         ("text leaves its box", page.replacen(">turn 1<", ">turn 1 with far too many words in it<", 1), "text"),
     ];
     for (what, broken, reason) in cases {

@@ -105,7 +105,9 @@ fn waiting_reaches_beyond_the_last_turn() {
 
 #[test]
 fn other_runs_are_well_formed() {
-    for report in [runs::long(), runs::one_turn(), runs::hostile()] {
+    let mut many = runs::long();
+    many.timelines[0].as_mut().unwrap().turns.truncate(2000);
+    for report in [many, runs::one_turn(), runs::hostile()] {
         check(&report);
     }
 }
