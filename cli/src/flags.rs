@@ -151,7 +151,8 @@ pub struct ExploreFlags {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Exploration")]
 pub struct ExplorationFlags {
-    /// exhaustive: every schedule, up to orders that cannot matter; random: schedules drawn by priority, with --seed
+    /// exhaustive: every schedule, up to orders that cannot matter; loom: the same by an independent engine, for up to 4
+    /// workgroups or subgroups; both: the two must agree; random: schedules drawn by priority, with --seed
     #[arg(long, value_name = "ENGINE", value_parser = values::engine)]
     pub engine: Option<EngineChoice>,
     /// Which workgroups are promised to advance: fair, obe, lobe, hsa or hsa+obe; obe, lobe and hsa+obe use --slots
@@ -163,6 +164,9 @@ pub struct ExplorationFlags {
     /// With random: how many turns that must come in a certain order a bug may need
     #[arg(long, value_name = "D", value_parser = values::depth)]
     pub depth: Option<u32>,
+    /// With loom: leave out executions with more preemptions than this
+    #[arg(long, value_name = "P", value_parser = values::preemptions)]
+    pub preemptions: Option<u32>,
     /// Run every order of turns, also those that cannot matter: to measure what is saved
     #[arg(long)]
     pub no_reduction: bool,

@@ -75,6 +75,9 @@ pub fn explore(flags: &ExploreFlags) -> anyhow::Result<(Check, ExploreChoice)> {
     if engine != EngineChoice::Random && asked.depth.is_some() {
         bail!("--depth is for --engine random");
     }
+    if !matches!(engine, EngineChoice::Loom | EngineChoice::Both) && asked.preemptions.is_some() {
+        bail!("--preemptions is for --engine loom or both");
+    }
     let choice = ExploreChoice {
         engine,
         progress: asked.progress.unwrap_or(usual.progress),
@@ -82,6 +85,7 @@ pub fn explore(flags: &ExploreFlags) -> anyhow::Result<(Check, ExploreChoice)> {
         depth: asked.depth.unwrap_or(usual.depth),
         reduction: !asked.no_reduction,
         symmetry: !asked.no_symmetry,
+        preemptions: asked.preemptions,
     };
     Ok((check, choice))
 }

@@ -105,11 +105,9 @@ pub fn slots(text: &str) -> Result<u32, String> {
 
 /// An engine that explores schedules.
 pub fn engine(text: &str) -> Result<EngineChoice, String> {
-    match text {
-        "exhaustive" => Ok(EngineChoice::Exhaustive),
-        "random" => Ok(EngineChoice::Random),
-        _ => Err("expected exhaustive or random".to_owned()),
-    }
+    let all = [EngineChoice::Exhaustive, EngineChoice::Random, EngineChoice::Loom, EngineChoice::Both];
+    let known = all.into_iter().find(|engine| engine.name() == text);
+    known.ok_or_else(|| "expected exhaustive, loom, both or random".to_owned())
 }
 
 /// A progress model by its name in the literature.
@@ -122,6 +120,12 @@ pub fn progress(text: &str) -> Result<Progress, String> {
 pub fn depth(text: &str) -> Result<u32, String> {
     let depth = text.parse().ok().filter(|depth| (1..=1024).contains(depth));
     depth.ok_or_else(|| "expected a whole number from 1 to 1024".to_owned())
+}
+
+/// From 0 to 255, as loom counts them.
+pub fn preemptions(text: &str) -> Result<u32, String> {
+    let bound = text.parse().ok().filter(|bound| *bound <= 255);
+    bound.ok_or_else(|| "expected a whole number from 0 to 255".to_owned())
 }
 
 /// `slice:1/4`.

@@ -1,5 +1,6 @@
 //! `gridproof explore`.
 
+use anyhow::Context;
 use gridproof_conformance::check::{explore_catalogue, explore_file};
 
 use crate::exit::Exit;
@@ -10,13 +11,14 @@ use crate::resolve::{self, Target};
 
 pub fn run(flags: &ExploreFlags, output: &Output) -> anyhow::Result<Exit> {
     let (check, choice) = resolve::explore(flags)?;
+    let executable = std::env::current_exe().context("the path of this program")?;
     let progress = Progress::new(output.shows_progress());
     progress.working("exploring");
     let report = match &check.target {
         Target::Catalogue { kernel, variant, shape } => {
-            explore_catalogue(kernel, variant.as_deref(), shape, &check.options, &choice)?
+            explore_catalogue(kernel, variant.as_deref(), shape, &check.options, &choice, &executable)?
         }
-        Target::File { module, launch } => explore_file(module, launch, &check.options, &choice)?,
+        Target::File { module, launch } => explore_file(module, launch, &check.options, &choice, &executable)?,
     };
     drop(progress);
     output.write(&report)?;

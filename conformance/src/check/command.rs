@@ -62,10 +62,11 @@ pub(super) fn explore(subject: &Subject, options: &CheckOptions, choice: &Explor
             words += &format!(" {flag}");
         }
     };
-    add(choice.engine == EngineChoice::Random, "--engine random".to_owned());
+    add(choice.engine != usual.engine, format!("--engine {}", choice.engine.name()));
     add(choice.progress != usual.progress, format!("--progress {}", choice.progress.name()));
     add(choice.executions != usual.executions, format!("--executions {}", choice.executions));
     add(choice.engine == EngineChoice::Random && choice.depth != usual.depth, format!("--depth {}", choice.depth));
+    add(choice.preemptions.is_some(), format!("--preemptions {}", choice.preemptions.unwrap_or(0)));
     add(!choice.reduction, "--no-reduction".to_owned());
     add(!choice.symmetry, "--no-symmetry".to_owned());
     words

@@ -9,13 +9,15 @@ use std::time::Instant;
 use gridproof_launch::Launch;
 use gridproof_report::model::{CheckReport, ExplorationReport, ExploredOutput, Verdict};
 use gridproof_simulator::explore::{
-    Engine, Exploration, ExploreOptions, Progress, explore, follow, shrink,
+    Engine, Exploration, ExploreOptions, Progress, explore, follow, record, shrink,
 };
 use gridproof_simulator::finding::{Finding, Rule};
-use gridproof_simulator::{Config, Outcome, Schedule, SimulateError, ladder};
+use gridproof_simulator::timeline::Timeline;
+use gridproof_simulator::{Config, Hazards, Outcome, Schedule, SimulateError, ladder};
 
 use super::options::CheckOptions;
 use super::report::{Asked, Extras};
+use super::second::{self, Second};
 use super::verdict::{counts, is_race};
 use super::{CheckError, Named, catalogue_instance, command, read_file, subject, with_slots};
 use crate::cuda;
@@ -33,6 +35,22 @@ pub enum EngineChoice {
     Exhaustive,
     /// Schedules drawn by priority.
     Random,
+    /// loom, the second engine.
+    Loom,
+    /// Our own and loom, which must agree.
+    Both,
+}
+
+impl EngineChoice {
+    /// Its name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exhaustive => "exhaustive",
+            Self::Random => "random",
+            Self::Loom => "loom",
+            Self::Both => "both",
+        }
+    }
 }
 
 /// What to explore, besides how a check simulates.
@@ -50,6 +68,8 @@ pub struct ExploreChoice {
     pub reduction: bool,
     /// Whether workgroups that the kernel cannot tell apart are taken as one.
     pub symmetry: bool,
+    /// With loom: executions with more preemptions are left out.
+    pub preemptions: Option<u32>,
 }
 
 impl Default for ExploreChoice {
@@ -62,6 +82,7 @@ impl Default for ExploreChoice {
             depth: 3,
             reduction: usual.reduction,
             symmetry: usual.symmetry,
+            preemptions: None,
         }
     }
 }
@@ -71,7 +92,7 @@ impl ExploreChoice {
     pub(crate) fn options(&self, options: &CheckOptions) -> ExploreOptions {
         ExploreOptions {
             engine: match self.engine {
-                EngineChoice::Exhaustive => Engine::Exhaustive,
+                EngineChoice::Exhaustive | EngineChoice::Loom | EngineChoice::Both => Engine::Exhaustive,
                 EngineChoice::Random => Engine::Random { seed: options.seed, depth: self.depth },
             },
             progress: self.progress,
@@ -84,7 +105,7 @@ impl ExploreChoice {
     }
 }
 
-/// Explores a kernel of the catalogue. Names and shape as for [`super::check_catalogue`].
+/// Explores a kernel of the catalogue; `executable` is `gridproof` itself, for loom. Names and shape as for [`super::check_catalogue`].
 ///
 /// # Errors
 /// As [`super::check_catalogue`]; options that make no sense.
@@ -94,15 +115,16 @@ pub fn explore_catalogue(
     shape_text: &str,
     options: &CheckOptions,
     choice: &ExploreChoice,
+    executable: &Path,
 ) -> Result<CheckReport, CheckError> {
     let started = Instant::now();
     let named: Named = catalogue_instance(name, variant, shape_text, options)?;
     let subject = subject(&named, options);
     let command = command::explore(&subject, options, choice);
-    explore_launch(&named.instance.launch, Asked { subject, command, options, started }, choice)
+    explore_launch(&named.instance.launch, Asked { subject, command, options, started }, choice, executable)
 }
 
-/// Explores a user's kernel with its launch file.
+/// Explores a user's kernel with its launch file; `executable` is `gridproof` itself, for loom.
 ///
 /// # Errors
 /// As [`super::check_file`]; options that make no sense.
@@ -111,19 +133,38 @@ pub fn explore_file(
     launch: &Path,
     options: &CheckOptions,
     choice: &ExploreChoice,
+    executable: &Path,
 ) -> Result<CheckReport, CheckError> {
     let started = Instant::now();
     options.validate()?;
     let (file, subject) = read_file(module, launch, options)?;
     let options = with_slots(options, &file);
     let command = command::explore(&subject, &options, choice);
-    explore_launch(&file.launch, Asked { subject, command, options: &options, started }, choice)
+    explore_launch(&file.launch, Asked { subject, command, options: &options, started }, choice, executable)
 }
 
-fn explore_launch(launch: &Launch, asked: Asked<'_>, choice: &ExploreChoice) -> Result<CheckReport, CheckError> {
+fn explore_launch(
+    launch: &Launch,
+    asked: Asked<'_>,
+    choice: &ExploreChoice,
+    executable: &Path,
+) -> Result<CheckReport, CheckError> {
     let options = asked.options;
     let launch = &*cuda::compiled(launch)?;
     let asked_for = choice.options(options);
+    let second = match choice.engine {
+        EngineChoice::Loom | EngineChoice::Both => {
+            if !matches!(choice.progress, Progress::Fair | Progress::Lobe) {
+                let (value, limit) = (choice.progress.name().to_owned(), "loom explores fair and lobe");
+                return Err(CheckError::Option { name: "progress", value, limit });
+            }
+            Some(second::explore(executable, launch, &options.config, options.slots, choice)?)
+        }
+        EngineChoice::Exhaustive | EngineChoice::Random => None,
+    };
+    if let (EngineChoice::Loom, Some(second)) = (choice.engine, &second) {
+        return Ok(by_loom_alone(second, asked, choice));
+    }
     let exploration = match explore(launch, &options.config, &asked_for) {
         Ok(exploration) => exploration,
         Err(SimulateError::Unsupported(unsupported)) => return Ok(asked.unsupported(unsupported, launch)),
@@ -131,13 +172,97 @@ fn explore_launch(launch: &Launch, asked: Asked<'_>, choice: &ExploreChoice) -> 
     };
     let mut extras = Extras { findings: exploration.outcome.findings.clone(), ..Extras::default() };
     extras.explored = exploration.executions;
-    shorten(launch, &options.config, &asked_for, &exploration, &mut extras.findings)?;
+    let config = &options.config;
+    shorten(launch, config, &asked_for, &exploration, &mut extras.findings)?;
+    extras.timelines = timelines(launch, config, &extras.findings);
     extras.explorations.push(summary(launch, choice, &asked_for, &exploration));
-    let verdict = verdict(&exploration, options.config.detectors.race);
+    let mut verdict = verdict(&exploration, config.detectors.race);
+    if let Some(second) = &second {
+        let mut report = second.report.clone();
+        match agreement(&exploration, second) {
+            Agreement::Yes => report.note = joined(report.note, "both engines agree"),
+            Agreement::Undecided => report.note = joined(report.note, "one of the engines did not come to an answer"),
+            Agreement::No => {
+                verdict = Verdict::Incomplete;
+                let text = "THE ENGINES DISAGREE, so one of them is wrong: please report it with the command line";
+                report.note = joined(report.note, text);
+            }
+        }
+        extras.explorations.push(report);
+    }
     let mut report = asked.proved(verdict, exploration.outcome, extras);
     report.decides_every_schedule = false;
     report.settings.progress = choice.progress;
     Ok(report)
+}
+
+fn joined(note: Option<String>, more: &str) -> Option<String> {
+    Some(note.map_or_else(|| more.to_owned(), |note| format!("{note}; {more}")))
+}
+
+/// Whether two engines say the same about a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// Both came to the same answer.
+    Yes,
+    /// They did not.
+    No,
+    /// At least one has none.
+    Undecided,
+}
+
+/// Compares whether there are races, benign ones too, and waits that never end. One that found something has an answer
+/// even where it was cut short.
+pub(crate) fn agreement(exploration: &Exploration, second: &Second) -> Agreement {
+    let findings = &exploration.outcome.findings;
+    let races = findings.iter().any(is_race);
+    let waits = findings.iter().any(|finding| finding.rule == Rule::NoProgress);
+    let loom_races = !second.findings.is_empty();
+    let complete = exploration.is_complete() && second.decided;
+    // An engine that has found a race looks no further for waits.
+    let same = races == loom_races && (waits == second.waits || loom_races);
+    match (same, complete) {
+        (true, true) => Agreement::Yes,
+        (false, true) => Agreement::No,
+        (_, false) if (loom_races && !races && exploration.is_complete()) || (races && !loom_races && second.decided) => {
+            Agreement::No
+        }
+        (true, false) if races => Agreement::Yes,
+        _ => Agreement::Undecided,
+    }
+}
+
+fn by_loom_alone(second: &Second, asked: Asked<'_>, choice: &ExploreChoice) -> CheckReport {
+    let verdict = if !second.findings.is_empty() {
+        Verdict::Racy
+    } else if second.waits {
+        Verdict::Faulty
+    } else if second.decided && choice.preemptions.is_none() {
+        Verdict::RaceFree
+    } else {
+        Verdict::Incomplete
+    };
+    let extras = Extras {
+        findings: second.findings.clone(),
+        explored: second.report.executions,
+        explorations: vec![second.report.clone()],
+        ..Extras::default()
+    };
+    let outcome = Outcome { files: second.files.clone(), ..Outcome::empty() };
+    let mut report = asked.proved(verdict, outcome, extras);
+    report.decides_every_schedule = false;
+    report.settings.progress = choice.progress;
+    report
+}
+
+/// What each turn of each finding's schedule did.
+pub(crate) fn timelines(launch: &Launch, config: &Config, findings: &[Finding]) -> Vec<Option<Timeline>> {
+    let one = |finding: &Finding| {
+        let schedule = finding.schedule.as_ref()?;
+        // A schedule that cannot be drawn is still in the report.
+        record(launch, config, schedule, &Hazards::default(), finding).ok()
+    };
+    findings.iter().map(|finding| one(finding)).collect()
 }
 
 /// The verdict that an exploration gives: a fault that was found stays true whatever was not seen.
@@ -169,10 +294,7 @@ pub(crate) fn summary(
         schedule: output.schedule.clone(),
     });
     ExplorationReport {
-        engine: match choice.engine {
-            EngineChoice::Exhaustive => "exhaustive",
-            EngineChoice::Random => "random",
-        },
+        engine: if choice.engine == EngineChoice::Random { "random" } else { "exhaustive" },
         progress: options.progress,
         slots: options.progress.has_slots().then_some(options.slots),
         executions: exploration.executions,

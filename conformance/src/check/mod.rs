@@ -12,6 +12,7 @@ mod options;
 mod outputs;
 mod replay;
 mod report;
+mod second;
 mod slots;
 mod threshold;
 mod verdict;
