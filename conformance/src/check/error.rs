@@ -1,5 +1,6 @@
 //! Why a check could not be done. Findings, unsupported constructs and exhausted budgets are not errors.
 
+use crate::explore::child::ChildError;
 use gridproof_gpu::nvrtc::NvrtcError;
 use gridproof_simulator::SimulateError;
 
@@ -39,6 +40,9 @@ pub enum CheckError {
     /// A launch file, or a file it names.
     #[error(transparent)]
     LaunchFile(#[from] LaunchFileError),
+    /// The second engine.
+    #[error(transparent)]
+    Loom(#[from] ChildError),
     /// An option that makes no sense.
     #[error("{name} = {value}: {limit}")]
     Option {

@@ -7,6 +7,7 @@ use gridproof_report::model::{CheckReport, ExplorationReport, OutputError, Rung,
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::finding::Finding;
 use gridproof_simulator::ir::SourceFile;
+use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Outcome, Stats, Unsupported, ladder};
 
 use super::options::CheckOptions;
@@ -22,6 +23,7 @@ pub(super) struct Extras {
     pub output_errors: Vec<OutputError>,
     pub explored: u64,
     pub explorations: Vec<ExplorationReport>,
+    pub timelines: Vec<Option<Timeline>>,
 }
 
 /// Who asked what, and since when.
@@ -48,6 +50,7 @@ impl Asked<'_> {
         report.decides_every_schedule = proof.decides_every_schedule;
         report.schedules_explored = extras.explored;
         report.explorations = extras.explorations;
+        report.timelines = extras.timelines;
         report.output_errors = extras.output_errors;
         report.stats = proof.stats;
         report

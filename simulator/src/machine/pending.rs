@@ -65,12 +65,11 @@ impl Pending {
             Space::Uniform | Space::Private => return,
         };
         let start = |address: u64| place.start + address;
+        let one = |start: u64, length: u64| std::iter::once(start..start + length).collect();
         let mut found: Vec<Range<u64>> = match pattern {
             _ if lanes == 0 => Vec::new(),
-            Pattern::Adjacent { first, count } => {
-                std::iter::once(start(first)..start(first) + size * u64::from(count)).collect()
-            }
-            Pattern::Same { address } => std::iter::once(start(address)..start(address) + size).collect(),
+            Pattern::Adjacent { first, count } => one(start(first), size * u64::from(count)),
+            Pattern::Same { address } => one(start(address), size),
             Pattern::Scattered => {
                 Lanes(lanes).map(|lane| start(subgroup.addresses[at(lane)])).map(|start| start..start + size).collect()
             }

@@ -44,12 +44,8 @@ impl Unit {
     /// From start to end.
     pub fn live(mut self) {
         let gated = self.model.state().execution.is_gated();
-        while gated {
-            self.objects.pass_gate();
-            if self.model.state().execution.has_slot(self.id) {
-                break;
-            }
-            self.wait(WaitsFor::Slot);
+        if gated {
+            self.take_slot();
         }
         loop {
             let step = self.model.state().execution.step(self.id);
@@ -83,6 +79,16 @@ impl Unit {
         }
         drop(state);
         self.give_up_if_stuck();
+    }
+
+    fn take_slot(&self) {
+        loop {
+            self.objects.pass_gate();
+            if self.model.state().execution.has_slot(self.id) {
+                return;
+            }
+            self.wait(WaitsFor::Slot);
+        }
     }
 
     /// Every unit at a barrier tells the others what it has done before; none goes on before it has heard of all.
