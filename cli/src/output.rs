@@ -98,6 +98,12 @@ impl Output {
         Ok(Self { format: flags.format, files: flags.output.clone(), color: flags.color, amount })
     }
 
+    /// Whether some form draws what each turn of a schedule did.
+    pub fn draws_turns(&self) -> bool {
+        let draws = |format: Format| matches!(format, Format::Html | Format::Trace);
+        draws(self.format) || self.files.iter().any(|file| draws(file.format))
+    }
+
     /// Whether progress may be shown.
     pub fn shows_progress(&self) -> bool {
         self.amount != Amount::Brief

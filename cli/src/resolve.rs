@@ -202,7 +202,14 @@ impl Check {
     pub fn settings(&self) -> Settings {
         let CheckOptions { slots, seed, config, .. } = self.options;
         let (subgroup_size, warp_lockstep) = (config.subgroup_size, config.warp_lockstep);
-        Settings { slots, seed, subgroup_size, warp_lockstep, progress: Progress::default(), detectors: config.detectors }
+        Settings {
+            slots,
+            seed,
+            subgroup_size,
+            warp_lockstep,
+            progress: Progress::default(),
+            detectors: config.detectors,
+        }
     }
 }
 

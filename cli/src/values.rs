@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use gridproof_conformance::check::{CheckError, EngineChoice};
-use gridproof_simulator::explore::Progress;
 use gridproof_conformance::matrix::Partition;
 use gridproof_launch::{Arithmetic, Denormals, Language, MultiplyAdd};
+use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Detectors, Schedule};
 
 /// What `--schedule` asks for.

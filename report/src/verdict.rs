@@ -42,7 +42,9 @@ pub fn verdict(report: &CheckReport) -> String {
         }
         Verdict::RaceFree if all_seen(report).is_some() => {
             let seen = all_seen(report).map(exploration_scope).unwrap_or_default();
-            format!("every schedule was explored{seen}; this holds for this launch, with its shapes, indices and inputs")
+            format!(
+                "every schedule was explored{seen}; this holds for this launch, with its shapes, indices and inputs"
+            )
         }
         Verdict::RaceFree => {
             format!("in {}; atomics steer this launch, so other schedules may differ", explored(report))
@@ -93,8 +95,12 @@ pub fn exploration(one: &ExplorationReport) -> Vec<String> {
     lines.push(first);
     let ended = match one.stopped {
         None if one.engine == "exhaustive" => {
-            let symmetric = if one.symmetric { "; workgroups that the kernel cannot tell apart were taken as one" } else { "" };
-            format!("complete: they stand for all schedules (the longest has {} orders of its turns){symmetric}", power(one.orders))
+            let symmetric =
+                if one.symmetric { "; workgroups that the kernel cannot tell apart were taken as one" } else { "" };
+            format!(
+                "complete: they stand for all schedules (the longest has {} orders of its turns){symmetric}",
+                power(one.orders)
+            )
         }
         None => "complete".to_owned(),
         Some(why) => stopped(why).to_owned(),

@@ -226,7 +226,9 @@ fn no_progress(
 ) -> String {
     let promise = match progress {
         Progress::Fair => "under fair scheduling every workgroup advances".to_owned(),
-        Progress::Obe => format!("under OBE only workgroups that have started advance, here {}", count(slots.into(), "slot")),
+        Progress::Obe => {
+            format!("under OBE only workgroups that have started advance, here {}", count(slots.into(), "slot"))
+        }
         Progress::Lobe => format!(
             "under LOBE only workgroups that have started advance, and they start in index order, here on {}",
             count(slots.into(), "slot")
@@ -248,7 +250,10 @@ fn no_progress(
         ),
     };
     let left = if unstarted > 0 { format!(", {} never started", count(unstarted, "workgroup")) } else { String::new() };
-    format!("{promise}; {whom} ({} for ever{left})", if waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", number(waiting)) })
+    format!(
+        "{promise}; {whom} ({} for ever{left})",
+        if waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", number(waiting)) }
+    )
 }
 
 /// Who exactly, which bytes, which value.

@@ -57,3 +57,19 @@ pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError>
 pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards) -> Result<Outcome, SimulateError> {
     run::run(launch, config, policy, hazards)
 }
+
+/// Whether what an atomic on storage returns decides where some kernel of the launch goes or what it touches, so that one
+/// run does not decide the launch and [`explore::explore`] is needed.
+///
+/// # Errors
+/// When the launch or its modules are wrong, or a construct is unsupported.
+pub fn depends_on_atomics(launch: &Launch) -> Result<bool, SimulateError> {
+    launch.validate()?;
+    for dispatch in &launch.dispatches {
+        let program = frontend::lower(launch, dispatch)?;
+        if analysis::has_storage_atomics(&program) && analysis::atomic_dependence(&program).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -56,7 +56,12 @@ pub fn run_until(
     }
     let quiet = Config { detectors: Detectors::NONE, ..*config };
     let mut session = Session::new(launch, &quiet)?;
-    session.outcome.schedule = Schedule { slots: policy.slots(), any_start: policy.any_start(), all_points: policy.all_points(), dispatches: Vec::new() };
+    session.outcome.schedule = Schedule {
+        slots: policy.slots(),
+        any_start: policy.any_start(),
+        all_points: policy.all_points(),
+        dispatches: Vec::new(),
+    };
     let mut differs = None;
     for position in 0..launch.dispatches.len() {
         if session.outcome.exhausted.is_some() {

@@ -222,7 +222,12 @@ mod tests {
 
     #[test]
     fn a_schedule_survives_printing_and_reading() {
-        for text in ["gp1;slots=1;", "gp1;slots=512;0*3,1,2.7*40", "gp1;slots=2;0*,1*/1*,0*", "gp1;slots=1;start=any;points=all;1*,0*"] {
+        for text in [
+            "gp1;slots=1;",
+            "gp1;slots=512;0*3,1,2.7*40",
+            "gp1;slots=2;0*,1*/1*,0*",
+            "gp1;slots=1;start=any;points=all;1*,0*",
+        ] {
             let schedule: Schedule = text.parse().unwrap();
             assert_eq!(schedule.to_string(), text);
         }

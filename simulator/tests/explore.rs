@@ -60,20 +60,40 @@ const ORDERS: [(&str, &str, u32); 12] = [
     ("tickets", "out[wg.x] = atomicAdd(&a[0], 1u);", 3),
     ("two counters", "out[wg.x] = atomicAdd(&a[0], 1u) * 8u + atomicAdd(&a[1], 1u);", 3),
     ("store buffering", "atomicStore(&a[wg.x], 1u); out[wg.x] = atomicLoad(&a[1u - wg.x]);", 2),
-    ("one writes, two read twice", "if wg.x == 0u { atomicStore(&a[0], 1u); atomicStore(&a[1], 1u); } \
-        else { out[wg.x] = atomicLoad(&a[wg.x - 1u]) * 2u + atomicLoad(&a[2u - wg.x]); }", 3),
+    (
+        "one writes, two read twice",
+        "if wg.x == 0u { atomicStore(&a[0], 1u); atomicStore(&a[1], 1u); } \
+        else { out[wg.x] = atomicLoad(&a[wg.x - 1u]) * 2u + atomicLoad(&a[2u - wg.x]); }",
+        3,
+    ),
     ("swap", "out[wg.x] = atomicExchange(&a[0], wg.x + 1u); out[wg.x + 8u] = atomicLoad(&a[0]);", 3),
     ("who comes last", "if atomicAdd(&a[0], 1u) == 2u { out[0] = wg.x; }", 3),
     ("independent", "atomicStore(&a[wg.x], 1u); out[wg.x] = atomicLoad(&a[wg.x]);", 3),
     ("commuting sums", "atomicAdd(&a[0], wg.x); atomicAdd(&a[1], wg.x); atomicMax(&a[2], wg.x);", 3),
-    ("compare and exchange", "let r = atomicCompareExchangeWeak(&a[0], wg.x, wg.x + 1u); \
-        out[wg.x] = select(0u, 1u, r.exchanged) + 2u * r.old_value;", 3),
-    ("branch on what was read", "if atomicLoad(&a[0]) == 0u { atomicStore(&a[1], wg.x + 1u); } \
-        else { atomicStore(&a[0], 0u); } atomicAdd(&a[0], 1u); out[wg.x] = atomicLoad(&a[1]);", 2),
-    ("waits for a flag", "if wg.x == 0u { atomicStore(&a[1], 7u); atomicStore(&a[0], 1u); } \
-        else { loop { if atomicLoad(&a[0]) == 1u { break; } } out[wg.x] = atomicLoad(&a[1]); }", 3),
-    ("spin lock", "loop { if atomicExchange(&a[0], 1u) == 0u { break; } } let v = atomicLoad(&a[1]); \
-        atomicStore(&a[1], v * 2u + wg.x + 1u); out[wg.x] = v; atomicStore(&a[0], 0u);", 2),
+    (
+        "compare and exchange",
+        "let r = atomicCompareExchangeWeak(&a[0], wg.x, wg.x + 1u); \
+        out[wg.x] = select(0u, 1u, r.exchanged) + 2u * r.old_value;",
+        3,
+    ),
+    (
+        "branch on what was read",
+        "if atomicLoad(&a[0]) == 0u { atomicStore(&a[1], wg.x + 1u); } \
+        else { atomicStore(&a[0], 0u); } atomicAdd(&a[0], 1u); out[wg.x] = atomicLoad(&a[1]);",
+        2,
+    ),
+    (
+        "waits for a flag",
+        "if wg.x == 0u { atomicStore(&a[1], 7u); atomicStore(&a[0], 1u); } \
+        else { loop { if atomicLoad(&a[0]) == 1u { break; } } out[wg.x] = atomicLoad(&a[1]); }",
+        3,
+    ),
+    (
+        "spin lock",
+        "loop { if atomicExchange(&a[0], 1u) == 0u { break; } } let v = atomicLoad(&a[1]); \
+        atomicStore(&a[1], v * 2u + wg.x + 1u); out[wg.x] = v; atomicStore(&a[0], 0u);",
+        2,
+    ),
 ];
 
 #[test]
@@ -82,7 +102,10 @@ fn the_reduction_loses_no_output_and_no_finding() {
         let launch = launch(&format!("{ALONE}{body}\n}}"), workgroups);
         for (progress, slots) in [(Progress::Lobe, 8), (Progress::Lobe, 2), (Progress::Obe, 2), (Progress::Lobe, 1)] {
             let options = under(progress, slots);
-            let all = explored(&launch, &ExploreOptions { reduction: false, symmetry: false, executions: 1 << 22, ..options });
+            let all = explored(
+                &launch,
+                &ExploreOptions { reduction: false, symmetry: false, executions: 1 << 22, ..options },
+            );
             let reduced = explored(&launch, &options);
             let plain = explored(&launch, &ExploreOptions { symmetry: false, ..options });
             assert!(all.is_complete() && reduced.is_complete(), "{name} {progress:?} {slots}");
@@ -187,8 +210,12 @@ fn a_loop_without_scheduling_points_is_found_by_its_state() {
 fn plain_conflicts_are_found_whoever_comes_first() {
     let bodies = [
         ("unordered", "if wg.x == 0u { plain[0] = 1u; } else { out[0] = plain[0]; } atomicAdd(&a[0], 1u);", true),
-        ("relaxed flag", "if wg.x == 0u { plain[0] = 1u; atomicStore(&a[0], 1u); } \
-            else if atomicLoad(&a[0]) == 1u { out[0] = plain[0]; }", true),
+        (
+            "relaxed flag",
+            "if wg.x == 0u { plain[0] = 1u; atomicStore(&a[0], 1u); } \
+            else if atomicLoad(&a[0]) == 1u { out[0] = plain[0]; }",
+            true,
+        ),
         ("other words", "plain[wg.x] = 1u; out[wg.x] = plain[wg.x]; atomicAdd(&a[0], 1u);", false),
         ("only if nobody was first", "if atomicAdd(&a[0], 1u) == 5u { plain[0] = wg.x; } out[wg.x] = 1u;", false),
         ("only if second", "if atomicAdd(&a[0], 1u) == 1u { plain[0] = wg.x; } else { plain[wg.x] = 1u; }", true),

@@ -12,7 +12,8 @@ use crate::progress::Progress;
 use crate::resolve::{self, Target};
 
 pub fn run(flags: &CheckFlags, output: &Output) -> anyhow::Result<Exit> {
-    let check = resolve::check(flags)?;
+    let mut check = resolve::check(flags)?;
+    check.options.timelines = output.draws_turns();
     if let Some(schedule) = &check.exactly {
         let replay = Replay {
             subject: check.subject()?,

@@ -10,7 +10,8 @@ use crate::progress::Progress;
 use crate::resolve::{self, Target};
 
 pub fn run(flags: &ExploreFlags, output: &Output) -> anyhow::Result<Exit> {
-    let (check, choice) = resolve::explore(flags)?;
+    let (mut check, choice) = resolve::explore(flags)?;
+    check.options.timelines = output.draws_turns();
     let executable = std::env::current_exe().context("the path of this program")?;
     let progress = Progress::new(output.shows_progress());
     progress.working("exploring");

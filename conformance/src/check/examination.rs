@@ -2,8 +2,11 @@
 
 use gridproof_launch::Launch;
 use gridproof_report::model::{Assumption, SafeUnder, Verdict};
+use gridproof_simulator::finding::Finding;
+use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Config, Outcome, Policy, Schedule, SimulateError, Unsupported, ladder, prove, run};
 
+use super::exploration::timelines;
 use super::options::{CheckOptions, ScheduleChoice};
 use super::verdict::{safe_under, unfinished, verdict};
 
@@ -59,6 +62,11 @@ impl Examination<'_> {
         let rung = ladder::try_all(self.launch, &self.config, &self.proof, policy, policies)?;
         self.explored += rung.schedules;
         Ok((!unfinished(&rung)).then_some(rung.differing_bytes > 0))
+    }
+
+    /// What each turn of the schedules of findings did.
+    pub fn timelines(&self, findings: &[Finding]) -> Vec<Option<Timeline>> {
+        timelines(self.launch, &self.config, findings, &self.proof.hazards)
     }
 
     /// Runs one policy to the end.

@@ -8,9 +8,7 @@ use std::time::Instant;
 
 use gridproof_launch::Launch;
 use gridproof_report::model::{CheckReport, ExplorationReport, ExploredOutput, Verdict};
-use gridproof_simulator::explore::{
-    Engine, Exploration, ExploreOptions, Progress, explore, follow, record, shrink,
-};
+use gridproof_simulator::explore::{Engine, Exploration, ExploreOptions, Progress, explore, follow, record, shrink};
 use gridproof_simulator::finding::{Finding, Rule};
 use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Config, Hazards, Outcome, Schedule, SimulateError, ladder};
@@ -62,6 +60,8 @@ pub struct ExploreChoice {
     pub progress: Progress,
     /// Executions at most.
     pub executions: u64,
+    /// Instructions times invocations after which no other execution is begun.
+    pub effort: u64,
     /// Depth for drawn schedules.
     pub depth: u32,
     /// Whether orders that cannot matter are left out.
@@ -79,6 +79,7 @@ impl Default for ExploreChoice {
             engine: EngineChoice::default(),
             progress: usual.progress,
             executions: usual.executions,
+            effort: usual.effort,
             depth: 3,
             reduction: usual.reduction,
             symmetry: usual.symmetry,
@@ -98,6 +99,7 @@ impl ExploreChoice {
             progress: self.progress,
             slots: options.slots,
             executions: self.executions,
+            effort: self.effort,
             reduction: self.reduction,
             symmetry: self.symmetry,
             ..ExploreOptions::default()
@@ -143,7 +145,12 @@ pub fn explore_file(
     explore_launch(&file.launch, Asked { subject, command, options: &options, started }, choice, executable)
 }
 
-fn explore_launch(
+/// What a check explores of a launch that one run does not decide, before it says that more is needed.
+pub(super) fn within_check() -> ExploreChoice {
+    ExploreChoice { executions: 20_000, effort: 200_000_000, ..ExploreChoice::default() }
+}
+
+pub(super) fn explore_launch(
     launch: &Launch,
     asked: Asked<'_>,
     choice: &ExploreChoice,
@@ -174,7 +181,9 @@ fn explore_launch(
     extras.explored = exploration.executions;
     let config = &options.config;
     shorten(launch, config, &asked_for, &exploration, &mut extras.findings)?;
-    extras.timelines = timelines(launch, config, &extras.findings);
+    if options.timelines {
+        extras.timelines = timelines(launch, config, &extras.findings, &Hazards::default());
+    }
     extras.explorations.push(summary(launch, choice, &asked_for, &exploration));
     let mut verdict = verdict(&exploration, config.detectors.race);
     if let Some(second) = &second {
@@ -224,7 +233,9 @@ pub(crate) fn agreement(exploration: &Exploration, second: &Second) -> Agreement
     match (same, complete) {
         (true, true) => Agreement::Yes,
         (false, true) => Agreement::No,
-        (_, false) if (loom_races && !races && exploration.is_complete()) || (races && !loom_races && second.decided) => {
+        (_, false)
+            if (loom_races && !races && exploration.is_complete()) || (races && !loom_races && second.decided) =>
+        {
             Agreement::No
         }
         (true, false) if races => Agreement::Yes,
@@ -256,11 +267,16 @@ fn by_loom_alone(second: &Second, asked: Asked<'_>, choice: &ExploreChoice) -> C
 }
 
 /// What each turn of each finding's schedule did.
-pub(crate) fn timelines(launch: &Launch, config: &Config, findings: &[Finding]) -> Vec<Option<Timeline>> {
+pub(crate) fn timelines(
+    launch: &Launch,
+    config: &Config,
+    findings: &[Finding],
+    hazards: &Hazards,
+) -> Vec<Option<Timeline>> {
     let one = |finding: &Finding| {
         let schedule = finding.schedule.as_ref()?;
         // A schedule that cannot be drawn is still in the report.
-        record(launch, config, schedule, &Hazards::default(), finding).ok()
+        record(launch, config, schedule, hazards, finding).ok()
     };
     findings.iter().map(|finding| one(finding)).collect()
 }
@@ -285,7 +301,8 @@ pub(crate) fn summary(
 ) -> ExplorationReport {
     let first = exploration.outputs.first();
     let differs = |buffers: &Vec<gridproof_simulator::Image>| {
-        let images = |buffers: &Vec<gridproof_simulator::Image>| Outcome { buffers: buffers.clone(), ..Outcome::empty() };
+        let images =
+            |buffers: &Vec<gridproof_simulator::Image>| Outcome { buffers: buffers.clone(), ..Outcome::empty() };
         first.map_or(0, |first| ladder::differing_outputs(launch, &images(&first.buffers), &images(buffers)))
     };
     let outputs = exploration.outputs.iter().map(|output| ExploredOutput {

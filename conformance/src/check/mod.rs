@@ -166,6 +166,9 @@ fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOptions {
 fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Result<CheckReport, CheckError> {
     let options = asked.options;
     let launch = &*cuda::compiled(launch)?;
+    if matches!(gridproof_simulator::depends_on_atomics(launch), Ok(true)) {
+        return exploration::explore_launch(launch, asked, &exploration::within_check(), Path::new(""));
+    }
     let mut examination = match examine(launch, &options.config)? {
         Examined::Unsupported(unsupported) => return Ok(asked.unsupported(unsupported, launch)),
         Examined::Proved(examination) => *examination,
@@ -175,6 +178,9 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
         extras.rungs = examination.climb(options)?;
         if options.schedule != Some(ScheduleChoice::Any) {
             witness::add_witnesses(&mut examination, &mut extras.findings, options.slots)?;
+            if options.timelines {
+                extras.timelines = examination.timelines(&extras.findings);
+            }
         }
     }
     extras.safe_under =

@@ -38,6 +38,8 @@ pub struct CheckOptions {
     /// Whether to run the failing schedules of a catalogue kernel to their end and measure how far the outputs are
     /// from the f64 oracle.
     pub output_errors: bool,
+    /// Whether to record what each turn of the findings' schedules did, for pages and traces.
+    pub timelines: bool,
 }
 
 impl CheckOptions {
@@ -70,6 +72,7 @@ impl Default for CheckOptions {
             schedules: Self::DEFAULT_SCHEDULES,
             search_threshold: false,
             output_errors: false,
+            timelines: false,
         }
     }
 }

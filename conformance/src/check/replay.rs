@@ -85,7 +85,8 @@ fn follow_launch(
     options: &CheckOptions,
     schedule: &Schedule,
 ) -> Result<ReplayResult, CheckError> {
-    let explored = ExploreOptions { slots: schedule.slots, progress: replay.settings.progress, ..ExploreOptions::default() };
+    let explored =
+        ExploreOptions { slots: schedule.slots, progress: replay.settings.progress, ..ExploreOptions::default() };
     let outcome = follow(launch, &options.config, &explored, schedule)?;
     let usual = Schedule { slots: u32::MAX, ..Schedule::default() };
     let fair = ExploreOptions { slots: u32::MAX, ..explored };

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use gridproof_launch::{Launch, Module};
-use gridproof_report::model::{CheckReport, ExplorationReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict};
+use gridproof_report::model::{
+    CheckReport, ExplorationReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
+};
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::finding::Finding;
 use gridproof_simulator::ir::SourceFile;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use gridproof_launch::Launch;
 use gridproof_report::model::ExplorationReport;
+use gridproof_simulator::Config;
 use gridproof_simulator::explore::loom::{Limit, LoomOptions, LoomOutcome, MOST_UNITS, Units, Verdict};
 use gridproof_simulator::explore::{Progress, Stopped};
 use gridproof_simulator::finding::{Detail, Finding, Rule, Severity, Unordered};
 use gridproof_simulator::ir::SourceFile;
-use gridproof_simulator::Config;
 
 use super::exploration::ExploreChoice;
 use crate::explore::child::{self, ChildError, ChildLimits};

@@ -45,7 +45,7 @@ impl Default for ChildLimits {
 }
 
 /// Why there is no outcome.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChildError {
     /// The executable could not be started, or not be talked to.
     #[error("loom's process `{executable}`: {reason}")]

@@ -10,7 +10,10 @@ use gridproof_simulator::{Exhausted, Unsupported};
 use serde_json::{Map, Value, json};
 
 use super::VERSION;
-use crate::model::{CheckReport, ExplorationReport, OutputError, ReplayReport, Rung, SafeUnder, SkippedRow, Subject, Threshold, Verdicts};
+use crate::model::{
+    CheckReport, ExplorationReport, OutputError, ReplayReport, Rung, SafeUnder, SkippedRow, Subject, Threshold,
+    Verdicts,
+};
 use crate::words::{hexadecimal, kind, severity, words};
 use crate::{source, verdict};
 

@@ -227,7 +227,11 @@ impl Explorer<'_> {
         for ending in endings {
             session.images = ending.images;
             let turns = before.iter().cloned().chain([ending.turns]).collect();
-            forks.push(Fork { memories: session.memories(), turns, executions: times.saturating_mul(ending.executions) });
+            forks.push(Fork {
+                memories: session.memories(),
+                turns,
+                executions: times.saturating_mul(ending.executions),
+            });
         }
         Ok(forks)
     }
@@ -247,7 +251,8 @@ impl Explorer<'_> {
             let new = pass.run();
             let (endings, carried) = (pass.endings, pass.carried);
             if racy.add(&new) && self.result.stopped != Some(Stopped::Budget) {
-                self.found.extend(carried.into_iter().filter(|(key, _)| !self.found.contains_key(key)).collect::<Vec<_>>());
+                self.found
+                    .extend(carried.into_iter().filter(|(key, _)| !self.found.contains_key(key)).collect::<Vec<_>>());
                 continue;
             }
             return endings;
@@ -278,7 +283,8 @@ impl Explorer<'_> {
         for fork in forks {
             let mut images = fork.memories.images.clone();
             images.truncate(buffers);
-            let schedule = Schedule { slots, any_start: start == Start::AnyOrder, all_points: false, dispatches: fork.turns };
+            let schedule =
+                Schedule { slots, any_start: start == Start::AnyOrder, all_points: false, dispatches: fork.turns };
             let mut outcome = Outcome::empty();
             outcome.buffers = images;
             let known = self.result.outputs.iter_mut().find(|known| {
@@ -483,7 +489,7 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             if !more {
                 break racy;
             }
-            if executions >= options.executions {
+            if executions >= options.executions || self.session.outcome.stats.instructions > options.effort {
                 self.explorer.stop(Stopped::Executions);
                 break racy;
             }
@@ -618,8 +624,7 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             return Racy::default();
         }
         let path = self.path(world);
-        let (findings, storage, workgroup) =
-            explain::findings(self.explorer.launch, self.linked, self.start, evidence);
+        let (findings, storage, workgroup) = explain::findings(self.explorer.launch, self.linked, self.start, evidence);
         for finding in findings {
             self.keep(finding, &path);
         }
@@ -646,9 +651,8 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns: turns.clone() };
             self.keep(finding, &path);
         }
-        let same = |ending: &&mut Ending| {
-            ending.images.iter().zip(&images).all(|(one, other)| one.difference(other).0 == 0)
-        };
+        let same =
+            |ending: &&mut Ending| ending.images.iter().zip(&images).all(|(one, other)| one.difference(other).0 == 0);
         let full = self.endings.len() > MOST_MEMORIES;
         match self.endings.iter_mut().find(same) {
             Some(ending) => ending.executions += 1,

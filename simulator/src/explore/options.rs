@@ -89,6 +89,8 @@ pub struct ExploreOptions {
     pub executions: u64,
     /// Choices in one execution at most; a longer one is cut, and the exploration is not complete.
     pub turns: usize,
+    /// Instructions times invocations of all executions, after which no other is begun.
+    pub effort: u64,
     /// Whether workgroups that the program cannot tell apart are taken as one.
     pub symmetry: bool,
     /// Whether orders of turns that cannot matter are left out. Without it every order is run: for measuring what is
@@ -104,6 +106,7 @@ impl Default for ExploreOptions {
             slots: 512,
             executions: 100_000,
             turns: 20_000,
+            effort: u64::MAX,
             symmetry: true,
             reduction: true,
         }

@@ -45,6 +45,11 @@ impl Path {
     pub(crate) fn schedule(&self, before: &[Vec<Turns>]) -> Schedule {
         let mut dispatches = before.to_vec();
         dispatches.push(self.turns.clone());
-        Schedule { slots: self.slots, any_start: self.start == Start::AnyOrder, all_points: self.watch.everything, dispatches }
+        Schedule {
+            slots: self.slots,
+            any_start: self.start == Start::AnyOrder,
+            all_points: self.watch.everything,
+            dispatches,
+        }
     }
 }

@@ -12,11 +12,8 @@ use crate::machine::environment::Watch;
 use crate::memory::shadow::Class;
 use crate::outcome::{Config, Detectors, Hazards, SimulateError};
 use crate::prove::Session;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Turns, Unit};
 use crate::timeline::{Timeline, TimelineTurn};
-
-/// Turns taken after those of the schedule at most.
-const MOST_AFTER: usize = 2_000;
 
 /// See [`super::record`].
 pub fn record(
@@ -47,24 +44,18 @@ pub fn record(
             turn,
             message: format!("workgroup {} cannot take a turn here", unit.workgroup),
         })?;
-        // On the way to the finding everything runs; there, those that it is about.
-        let concerned: Vec<u32> = [Some(&finding.first), finding.second.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|site| linear(site, linked.grid))
-            .collect();
-        let mut after = 0;
-        world.advance();
-        while world.exhausted.is_none() {
-            let choices = world.choices();
-            let is_concerned = |unit: usize| position < last || concerned.contains(&world.place(unit).0);
-            let Some(next) = choices.iter().find(|choice| is_concerned(choice.unit)) else { break };
-            if position == last && after >= MOST_AFTER {
-                break;
+        if position == last {
+            // What the schedule leaves open matters only for those that the finding is about.
+            for site in [Some(&finding.first), finding.second.as_ref()].into_iter().flatten() {
+                let unit = Unit { workgroup: linear(site, linked.grid), subgroup: None };
+                // One that cannot go on has ended or waits, and has been recorded so far.
+                let _ = world.follow(&[Turns { unit, count: None }]);
             }
-            after += 1;
-            let unit = next.unit;
-            world.take(unit);
+        } else {
+            world.advance();
+            while let Some(next) = world.choices().first().filter(|_| world.exhausted.is_none()) {
+                world.take(next.unit);
+            }
         }
         if let Some((records, left_out)) = world.records.take() {
             let words = Words { launch, linked: &linked };

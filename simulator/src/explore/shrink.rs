@@ -85,7 +85,8 @@ impl Shrinker<'_> {
         let mut position = 0;
         while position < self.turns(dispatch).len() && self.left > 0 {
             let Some(&Turns { unit, count }) = self.turns(dispatch).get(position) else { break };
-            let mut simpler = vec![Turns { unit: Unit { subgroup: None, ..unit }, count: None }, Turns { unit, count: None }];
+            let mut simpler =
+                vec![Turns { unit: Unit { subgroup: None, ..unit }, count: None }, Turns { unit, count: None }];
             simpler.push(Turns { unit: Unit { subgroup: None, ..unit }, count });
             let counts = count.into_iter().flat_map(|count| [1, 2, count / 2, count - 1]);
             simpler.extend(counts.filter(|&fewer| fewer > 0).map(|fewer| Turns { unit, count: Some(fewer) }));

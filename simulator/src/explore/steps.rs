@@ -45,9 +45,8 @@ impl Footprint {
         if (both_read(mine.class) && both_read(theirs.class)) || commute(mine, theirs) {
             return false;
         }
-        let same_memory = |a: &Reach, b: &Reach| {
-            a.buffer == b.buffer && (a.buffer.is_some() || self.workgroup == other.workgroup)
-        };
+        let same_memory =
+            |a: &Reach, b: &Reach| a.buffer == b.buffer && (a.buffer.is_some() || self.workgroup == other.workgroup);
         mine.ranges.iter().any(|a| {
             let common = |b: &Reach| a.bytes.start < b.bytes.end && b.bytes.start < a.bytes.end;
             theirs.ranges.iter().any(|b| same_memory(a, b) && common(b))

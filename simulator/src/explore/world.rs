@@ -455,6 +455,10 @@ impl<'a> World<'a> {
                     }
                     return Err((position, unit));
                 };
+                // "Until it ends" is no reason to go round for ever.
+                if count.is_none() && self.spins(unit.workgroup, at(subgroup)) {
+                    break;
+                }
                 self.note_reads(unit.workgroup, subgroup);
                 self.turn(unit.workgroup, subgroup, &mut effects);
                 taken += 1;
@@ -604,7 +608,10 @@ impl<'a> World<'a> {
             }
             // A loop without scheduling points ends by itself or never: whether it comes back to where it was is seen
             // after a while, however long the way round (Brent's algorithm).
-            if kept.as_ref().is_some_and(|(then, changes)| env.workgroup.changes.unwrap_or(0) == *changes && running.is_as(then)) {
+            if kept
+                .as_ref()
+                .is_some_and(|(then, changes)| env.workgroup.changes.unwrap_or(0) == *changes && running.is_as(then))
+            {
                 break Stand::Loop { changes: self.changes + (env.workgroup.changes.unwrap_or(0) - changes) };
             }
             pauses += 1;
@@ -626,7 +633,9 @@ impl<'a> World<'a> {
         }
         match stand {
             Stand::Point => group.look_for_spin(subgroup),
-            Stand::Stopped if group.stands.iter().all(|stand| *stand == Stand::Stopped) => self.meet(workgroup, effects),
+            Stand::Stopped if group.stands.iter().all(|stand| *stand == Stand::Stopped) => {
+                self.meet(workgroup, effects)
+            }
             _ => {}
         }
     }

@@ -25,8 +25,8 @@ use crate::ir::{
 use crate::link::{Linked, array_length};
 use crate::recorder::{FaultDetail, RawSite};
 
-pub mod snapshot;
 mod fingerprint;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 

@@ -47,7 +47,10 @@ pub struct Turns {
 impl Turns {
     /// No turns yet, in dispatch `dispatch`, of workgroups with several subgroups or one.
     pub fn new(slots: u32, dispatch: usize, several: bool) -> Self {
-        Self { schedule: Schedule { slots, dispatches: vec![Vec::new(); dispatch + 1], ..Schedule::default() }, several }
+        Self {
+            schedule: Schedule { slots, dispatches: vec![Vec::new(); dispatch + 1], ..Schedule::default() },
+            several,
+        }
     }
 
     /// Counts one.
