@@ -89,9 +89,9 @@ fn candidates(site: &AccessSite, timeline: &Timeline) -> Vec<Mark> {
     let Some(workgroup) = workgroup(site, timeline) else { return Vec::new() };
     let unit = (site.dispatch, workgroup, site.subgroup);
     let turns = timeline.turns.iter().enumerate();
-    let turns = turns.filter(|(_, turn)| (turn.dispatch, turn.workgroup, turn.subgroup) == unit);
+    let mut turns = turns.filter(|(_, turn)| (turn.dispatch, turn.workgroup, turn.subgroup) == unit);
     if matches!(site.action, Action::Barrier | Action::Ended) {
-        return turns.last().map(|(turn, _)| Mark { turn, access: None }).into_iter().collect();
+        return turns.next_back().map(|(turn, _)| Mark { turn, access: None }).into_iter().collect();
     }
     let mut best = usize::MAX;
     let mut marks = Vec::new();

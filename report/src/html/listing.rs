@@ -115,7 +115,7 @@ fn gap(lines: u64) -> String {
 fn shown(lines: usize, spots: &[Spot], also: &BTreeSet<usize>, room: &mut usize) -> BTreeSet<usize> {
     let marked = spots.iter().map(|spot| spot.line);
     let around = |line: usize, by: usize| line.saturating_sub(by).max(1)..=line.saturating_add(by).min(lines);
-    let all = if lines <= SHORT { 1..=lines } else { 1..=0 };
+    let all = (1..=lines).take(if lines <= SHORT { lines } else { 0 });
     let wanted = marked.clone().chain(marked.flat_map(|line| around(line, AROUND)));
     let wanted = wanted.chain(also.iter().flat_map(|line| around(*line, 2))).chain(all);
     let mut shown = BTreeSet::new();

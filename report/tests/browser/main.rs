@@ -27,11 +27,14 @@ const WIDE: View = View { width: 1280, height: 1400, scheme: Scheme::Light };
 const DARK: View = View { scheme: Scheme::Dark, ..WIDE };
 const NARROW: View = View { width: 400, ..WIDE };
 
+/// One test.
+type Test = fn(&Browser) -> Result<(), String>;
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let browser = Browser::find();
     let required = std::env::var_os("GRIDPROOF_REQUIRE_CHROMIUM").is_some_and(|value| value == "1");
-    let tests: [(&str, fn(&Browser) -> Result<(), String>); 8] = [
+    let tests: [(&str, Test); 8] = [
         ("a_race_between_workgroups", between_workgroups),
         ("a_race_inside_a_workgroup", inside_a_workgroup),
         ("a_launch_without_progress", no_progress),
