@@ -86,6 +86,7 @@ pub fn explore(flags: &ExploreFlags) -> anyhow::Result<(Check, ExploreChoice)> {
         reduction: !asked.no_reduction,
         symmetry: !asked.no_symmetry,
         preemptions: asked.preemptions,
+        ..usual
     };
     Ok((check, choice))
 }

@@ -147,6 +147,10 @@ fn label(finding: &Finding, site: &AccessSite) -> String {
         (Action::Ended, Detail::Divergence { elsewhere, .. }) => {
             format!("{who} has ended, with {}", of_them(*elsewhere))
         }
+        (_, Detail::NoProgress { .. }) if std::ptr::eq(site, &finding.first) => {
+            format!("{who} waits here, where it {} {}", verb(site.action), element(site))
+        }
+        (_, Detail::NoProgress { .. }) => format!("{who} would end the wait here, at {}", element(site)),
         _ => format!("{who} {} {}", verb(site.action), element(site)),
     }
 }
@@ -161,7 +165,8 @@ fn notes(finding: &Finding, files: &[SourceFile]) -> Vec<String> {
     notes.extend(why(finding));
     notes.extend(detail(finding));
     notes.push(site_note("first", finding.second.is_some(), &finding.first));
-    notes.extend(finding.second.as_ref().map(|second| site_note("second", true, second)));
+    let happened = finding.second.as_ref().filter(|_| finding.rule != Rule::NoProgress);
+    notes.extend(happened.map(|second| site_note("second", true, second)));
     notes.extend(calls("first", finding.second.is_some(), &finding.first, files));
     notes.extend(finding.second.iter().flat_map(|second| calls("second", true, second, files)));
     if finding.rule != Rule::NoProgress {

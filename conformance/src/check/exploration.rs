@@ -209,9 +209,44 @@ fn joined(note: Option<String>, more: &str) -> Option<String> {
     Some(note.map_or_else(|| more.to_owned(), |note| format!("{note}; {more}")))
 }
 
+/// One launch under both engines.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// Whether they agree.
+    pub agreement: Agreement,
+    /// Whether our own found a race.
+    pub races: bool,
+    /// Whether our own found a wait that never ends.
+    pub waits: bool,
+    /// What our own took.
+    pub exhaustive: ExplorationReport,
+    /// What loom took, and what it found in words.
+    pub loom: ExplorationReport,
+}
+
+/// Explores a launch (CUDA C++ compiled) with both engines, under LOBE progress on so many slots. `executable` is
+/// `gridproof` itself.
+///
+/// # Errors
+/// What is wrong with the launch; a child that cannot be started.
+pub fn compare(executable: &Path, launch: &Launch, config: &Config, slots: u32) -> Result<Compared, CheckError> {
+    let choice = ExploreChoice { engine: EngineChoice::Both, ..ExploreChoice::default() };
+    let options = ExploreOptions { slots, executions: choice.executions, ..ExploreOptions::default() };
+    let second = second::explore(executable, launch, config, slots, &choice)?;
+    let exploration = explore(launch, config, &options)?;
+    let findings = &exploration.outcome.findings;
+    Ok(Compared {
+        agreement: agreement(&exploration, &second),
+        races: findings.iter().any(is_race),
+        waits: findings.iter().any(|finding| finding.rule == Rule::NoProgress),
+        exhaustive: summary(launch, &choice, &options, &exploration),
+        loom: second.report,
+    })
+}
+
 /// Whether two engines say the same about a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Agreement {
+pub enum Agreement {
     /// Both came to the same answer.
     Yes,
     /// They did not.

@@ -464,7 +464,8 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
     /// Runs executions until all were seen or a limit is reached. Gives bytes that raced, as soon as some are new.
     fn run(&mut self) -> Racy {
         let options = self.explorer.options;
-        let symmetric = options.symmetry && is_symmetric(self.linked);
+        // A promise to the lowest index tells workgroups apart.
+        let symmetric = options.symmetry && is_symmetric(self.linked) && !options.progress.favours_lowest();
         let mut chooser = match options.engine {
             Engine::Exhaustive => {
                 self.explorer.result.symmetric |= symmetric;
@@ -644,8 +645,9 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
 
     fn ending(&mut self, images: Vec<Image>, turns: Vec<Turns>) {
         let is_last = self.before.len() + 1 == self.explorer.launch.dispatches.len();
-        if let [first] = self.endings.as_slice()
+        if let Some(first) = self.endings.first()
             && is_last
+            && !self.carried.keys().any(|(rule, ..)| *rule == Rule::ScheduleDependent)
             && let Some(finding) = self.schedule_dependence(first, &images, &turns)
         {
             let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns: turns.clone() };

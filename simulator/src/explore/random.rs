@@ -83,7 +83,7 @@ impl Random {
                 self.priorities.insert(unit, change);
             }
         }
-        self.turn += 1;
+        self.turn += u64::from(!choices.is_empty());
         highest(&self.priorities)
     }
 

@@ -479,7 +479,10 @@ impl<'a> World<'a> {
                     if self.exhausted.is_some() {
                         return None;
                     }
-                    if !self.is_between(unit.workgroup, subgroup, coarse) {
+                    // What was one endless loop there is a spin here.
+                    if !self.is_between(unit.workgroup, subgroup, coarse)
+                        || self.spins(unit.workgroup, at(subgroup))
+                    {
                         break;
                     }
                 }
