@@ -34,7 +34,7 @@ pub struct OutcomeText {
 #[derive(Debug, Serialize, Deserialize)]
 enum VerdictText {
     Clean,
-    Race { first: SiteText, second: SiteText, bytes: (u64, u64), schedule: String, message: String },
+    Race { first: Box<SiteText>, second: Box<SiteText>, bytes: (u64, u64), schedule: String, message: String },
     NoProgress { waiting: Vec<WaitingText>, dispatch: usize, schedule: String },
     Limit(LimitText),
 }
@@ -151,8 +151,8 @@ impl VerdictText {
         match verdict {
             Verdict::Clean => Self::Clean,
             Verdict::Race(race) => Self::Race {
-                first: SiteText::new(&race.first),
-                second: SiteText::new(&race.second),
+                first: Box::new(SiteText::new(&race.first)),
+                second: Box::new(SiteText::new(&race.second)),
                 bytes: (race.bytes.start, race.bytes.end),
                 schedule: race.schedule.to_string(),
                 message: race.message.clone(),
