@@ -11,7 +11,7 @@ use gridproof_launch::Launch;
 use gridproof_simulator::Config;
 
 /// Launches drawn of each kind and syntax.
-const DRAWN: u64 = 24;
+const DRAWN: u64 = 12;
 
 struct Row {
     name: String,
@@ -88,5 +88,5 @@ fn both_engines_agree_on_drawn_launches() {
             }
         }
     }
-    agree(&rows, 100);
+    agree(&rows, 60);
 }

@@ -27,9 +27,7 @@ use gridproof_simulator::finding::{Finding, Rule};
 use gridproof_simulator::{Outcome, ladder};
 
 pub use error::CheckError;
-pub use exploration::{
-    Agreement, Compared, EngineChoice, ExploreChoice, compare, explore_catalogue, explore_file,
-};
+pub use exploration::{Agreement, Compared, EngineChoice, ExploreChoice, compare, explore_catalogue, explore_file};
 pub use options::{CheckOptions, ScheduleChoice};
 pub use replay::{ReplayResult, replay};
 pub(crate) use verdict::{counts, verdict};

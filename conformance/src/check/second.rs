@@ -86,8 +86,10 @@ pub fn explore(
                 Units::Workgroups => format!("dispatch {position}, {workgroups} workgroups"),
                 Units::Subgroups { workgroup } => format!("dispatch {position}, subgroups of workgroup {workgroup}"),
             };
+            // A workgroup whose subgroups are explored is alone, and may wait for others in vain.
+            let alone = workgroups > 1 && units != Units::Workgroups;
             match child::explore(executable, launch, config, &options, &ChildLimits::default()) {
-                Ok(outcome) => second.add(outcome, &name, &mut notes),
+                Ok(outcome) => second.add(outcome, &name, alone, &mut notes),
                 Err(error @ ChildError::Start { .. }) => return Err(error),
                 Err(error) => second.undecided(&name, &error.to_string(), &mut notes),
             }
@@ -107,7 +109,7 @@ impl Second {
         notes.push(format!("{name}: not decided: {why} (loom has threads for {MOST_UNITS} units)"));
     }
 
-    fn add(&mut self, outcome: LoomOutcome, name: &str, notes: &mut Vec<String>) {
+    fn add(&mut self, outcome: LoomOutcome, name: &str, alone: bool, notes: &mut Vec<String>) {
         self.report.executions += outcome.iterations;
         self.report.elapsed += outcome.elapsed;
         if self.files.is_empty() {
@@ -132,6 +134,9 @@ impl Second {
                     detail: Detail::Unordered { why },
                     schedule: None,
                 });
+            }
+            Verdict::NoProgress(_) if alone => {
+                notes.push(format!("{name}: waits for other workgroups, so loom sees only what comes before"));
             }
             Verdict::NoProgress(_) => {
                 self.waits = true;

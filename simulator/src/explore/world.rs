@@ -480,9 +480,7 @@ impl<'a> World<'a> {
                         return None;
                     }
                     // What was one endless loop there is a spin here.
-                    if !self.is_between(unit.workgroup, subgroup, coarse)
-                        || self.spins(unit.workgroup, at(subgroup))
-                    {
+                    if !self.is_between(unit.workgroup, subgroup, coarse) || self.spins(unit.workgroup, at(subgroup)) {
                         break;
                     }
                 }
