@@ -46,7 +46,7 @@ const CASES: &[Expected] = &[
     ("uninitialised.toml", "uninitialised.wgsl", Verdict::Faulty, &["GP0006! rows"], None),
     ("pool.toml", "pool.wgsl", Verdict::Faulty, &["GP0005! pool"], None),
     ("texture.toml", "texture.wgsl", Verdict::Unsupported, &[], None),
-    ("ticket.toml", "ticket.wgsl", Verdict::Incomplete, &[], None),
+    ("ticket.toml", "ticket.wgsl", Verdict::RaceFree, &["GP0009? slots"], None),
     ("endless.toml", "endless.wgsl", Verdict::Incomplete, &[], None),
 ];
 

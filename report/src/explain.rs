@@ -226,21 +226,23 @@ workgroup and private variables) counts as written.",
 const GP0007: Explanation = Explanation {
     rule: Rule::NoProgress,
     name: "no-progress",
-    title: "the launch cannot finish on this many slots",
+    title: "a workgroup waits for something that never comes",
     meaning: "\
-Resident workgroups wait for something that only a workgroup which is not resident could do, or wait for each other in a \
-circle. No graphics or compute interface promises that more than one workgroup runs at a time, so a spin lock across \
-workgroups needs as many slots as the longest chain of waiters.",
+Workgroups wait for something that only a workgroup can do which need not advance: it has no slot, or nothing promises that \
+it runs; or they wait for each other in a circle. No graphics or compute interface promises that more than one workgroup \
+runs at a time. Which are promised is the progress model of the report: fair (all), OBE (those that have started), LOBE \
+(the same, started in index order), HSA (the lowest that has not ended), HSA+OBE (both).",
     example: "\
 // every workgroup waits for all others: hangs when fewer slots than workgroups
 atomicAdd(&arrived, 1u);
 while atomicLoad(&arrived) < workgroups { }",
     mend: "\
-Split the kernel at the wait into two dispatches. Or let a workgroup wait only for those with a lower index, which have \
-started before it under in-order start.",
+Split the kernel at the wait into two dispatches. Or let a workgroup wait only for those that have started before it: for \
+lower indices under in-order start, or for lower tickets, taken from an atomic counter, under any.",
     limits: "\
-A statement about one number of slots and the schedules that were run. A very long wait and an endless one look alike \
-until the budget for instructions runs out; that is reported as an exhausted budget, not as this rule.",
+A statement about one progress model, one number of slots and the schedules that were explored. A wait is recognised when a \
+subgroup comes back to a state it was in while memory stays as it is; one that counts its rounds never does, and ends in an \
+exhausted budget instead.",
 };
 
 const GP0008: Explanation = Explanation {
