@@ -313,7 +313,7 @@ pub(crate) fn timelines(
         // A schedule that cannot be drawn is still in the report.
         record(launch, config, schedule, hazards, finding).ok()
     };
-    findings.iter().map(|finding| one(finding)).collect()
+    findings.iter().map(one).collect()
 }
 
 /// The verdict that an exploration gives: a fault that was found stays true whatever was not seen.

@@ -147,7 +147,7 @@ impl Search {
         let units = world.units();
         let mut after: Vec<Rc<Clock>> = match self.steps.last() {
             Some(step) => step.after.clone(),
-            None => vec![Rc::new(vec![0; units]); units],
+            None => (0..units).map(|_| Rc::new(vec![0; units])).collect(),
         };
         let mut clock: Clock = after[unit].to_vec();
         let number = clock[unit] + 1;

@@ -131,7 +131,7 @@ pub struct World<'a> {
     linked: &'a Linked,
     watch: &'a Watch,
     groups: Vec<Group>,
-    spare: Vec<Box<Resident>>,
+    spare: Vec<Resident>,
     slots: u32,
     start: Start,
     /// Workgroups that hold a slot, in index order.
@@ -282,7 +282,7 @@ impl<'a> World<'a> {
     }
 
     fn launch(&mut self, workgroup: u32, effects: &mut Effects) {
-        let mut resident = self.spare.pop().unwrap_or_else(|| Box::new(Resident::new(self.linked)));
+        let mut resident = Box::new(self.spare.pop().unwrap_or_else(|| Resident::new(self.linked)));
         resident.start(self.linked, workgroup, &mut self.intervals);
         resident.workgroup.changes = Some(0);
         let subgroups = resident.subgroups.len();
@@ -693,7 +693,7 @@ impl<'a> World<'a> {
                 self.ended += 1;
                 self.active.retain(|&other| other != workgroup);
                 self.stats.instructions += resident.instructions();
-                self.spare.extend(group.resident.take());
+                self.spare.extend(group.resident.take().map(|resident| *resident));
                 group.spins.clear();
                 effects.ended.push(workgroup);
             }
