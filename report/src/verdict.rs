@@ -310,8 +310,23 @@ pub fn replay_command(report: &CheckReport, schedule: &gridproof_simulator::Sche
     if schedule.len() <= LONGEST {
         let choices = [" --schedule any", " --schedule in-order", " --schedule lockstep"];
         let command = choices.iter().find_map(|choice| report.command.strip_suffix(choice));
-        format!("{} --schedule '{schedule}'", command.unwrap_or(&report.command))
+        format!("{} --schedule '{schedule}'", as_check(command.unwrap_or(&report.command)))
     } else {
         format!("{} --output json=finding.json; gridproof replay finding.json", report.command)
     }
+}
+
+/// A command that explores, as one that runs a schedule: without what only exploring takes.
+fn as_check(command: &str) -> String {
+    let Some(rest) = command.strip_prefix("gridproof explore ") else { return command.to_owned() };
+    let mut words = vec!["gridproof", "check"];
+    let mut skip = false;
+    for word in rest.split(' ') {
+        let with_value = ["--engine", "--progress", "--executions", "--depth", "--preemptions"].contains(&word);
+        if !skip && !with_value && !["--no-reduction", "--no-symmetry"].contains(&word) {
+            words.push(word);
+        }
+        skip = with_value;
+    }
+    words.join(" ")
 }

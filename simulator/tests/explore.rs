@@ -56,7 +56,7 @@ fn rules(exploration: &Exploration) -> BTreeSet<(Rule, u32, Option<u32>)> {
 const ALONE: &str = "@compute @workgroup_size(1)\nfn main(@builtin(workgroup_id) wg: vec3<u32>) {\n";
 
 /// Small kernels whose outputs depend on the order in several ways.
-const ORDERS: [(&str, &str, u32); 12] = [
+const ORDERS: [(&str, &str, u32); 13] = [
     ("tickets", "out[wg.x] = atomicAdd(&a[0], 1u);", 3),
     ("two counters", "out[wg.x] = atomicAdd(&a[0], 1u) * 8u + atomicAdd(&a[1], 1u);", 3),
     ("store buffering", "atomicStore(&a[wg.x], 1u); out[wg.x] = atomicLoad(&a[1u - wg.x]);", 2),
@@ -89,6 +89,12 @@ const ORDERS: [(&str, &str, u32); 12] = [
         3,
     ),
     (
+        "the first waits for the last",
+        "if wg.x == 1u { plain[0] = 1u; atomicStore(&a[0], 1u); } \
+        else { loop { if atomicLoad(&a[0]) == 1u { break; } } out[wg.x] = plain[0]; }",
+        2,
+    ),
+    (
         "spin lock",
         "loop { if atomicExchange(&a[0], 1u) == 0u { break; } } let v = atomicLoad(&a[1]); \
         atomicStore(&a[1], v * 2u + wg.x + 1u); out[wg.x] = v; atomicStore(&a[0], 0u);",
@@ -100,7 +106,9 @@ const ORDERS: [(&str, &str, u32); 12] = [
 fn the_reduction_loses_no_output_and_no_finding() {
     for (name, body, workgroups) in ORDERS {
         let launch = launch(&format!("{ALONE}{body}\n}}"), workgroups);
-        for (progress, slots) in [(Progress::Lobe, 8), (Progress::Lobe, 2), (Progress::Obe, 2), (Progress::Lobe, 1)] {
+        for (progress, slots) in
+            [(Progress::Lobe, 8), (Progress::Lobe, 2), (Progress::Obe, 2), (Progress::Lobe, 1), (Progress::Obe, 1)]
+        {
             let options = under(progress, slots);
             let all = explored(
                 &launch,

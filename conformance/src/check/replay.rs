@@ -96,7 +96,8 @@ fn follow_launch(
         let is_there = outcome.findings.iter().any(|finding| expected.matches(finding, &outcome.files));
         is_there || (expected.rule == Rule::ScheduleDependent && outcome.exhausted.is_none())
     };
-    let reproduced = replay.expected.as_ref().map_or(differing_bytes > 0, shows);
+    let waits = outcome.findings.iter().any(|finding| finding.rule == Rule::NoProgress);
+    let reproduced = replay.expected.as_ref().map_or(differing_bytes > 0 || waits, shows);
     let digest = outputs::digest(launch, &outcome.buffers);
     Ok(ReplayResult { outcome, reproduced, differing_bytes, digest })
 }

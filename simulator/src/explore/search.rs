@@ -84,6 +84,7 @@ impl Search {
         }
         let choices = world.choices();
         if choices.is_empty() {
+            self.start_others_first(world);
             return Next::End;
         }
         let waiting = world.is_someone_waiting();
@@ -117,6 +118,23 @@ impl Search {
             spinning: world.spinners().into_iter().map(|(unit, _)| unit).collect(),
         });
         Next::Take(taken)
+    }
+
+    /// Where nobody makes progress: those that never got a slot might have had one of those that did.
+    fn start_others_first(&mut self, world: &World<'_>) {
+        if !self.reduced {
+            return;
+        }
+        let unstarted: Vec<UnitId> = world.unstarted().map(|workgroup| world.units_of(workgroup).start).collect();
+        let starts = self.steps.iter().zip(&mut self.nodes).filter(|(step, _)| step.footprint.is_start());
+        for (_, node) in starts {
+            for &unit in &unstarted {
+                let unit = node.representative(world, unit);
+                if node.choices.contains_key(&unit) && !node.sleep.contains(&unit) {
+                    node.backtrack.insert(unit);
+                }
+            }
+        }
     }
 
     /// Who sleeps in the state after the last step.
