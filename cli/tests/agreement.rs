@@ -6,8 +6,9 @@
 use std::path::Path;
 
 use gridproof_conformance::check::{Agreement, Compared, compare};
+use gridproof_conformance::family::{Making, families};
 use gridproof_conformance::litmus::{Kind, Memory, Syntax, litmus, shapes};
-use gridproof_launch::Launch;
+use gridproof_launch::{Language, Launch};
 use gridproof_simulator::Config;
 
 /// Launches drawn of each kind and syntax.
@@ -89,4 +90,28 @@ fn both_engines_agree_on_drawn_launches() {
         }
     }
     agree(&rows, 60);
+}
+
+/// Every variant of the catalogue at shapes that fit into loom.
+#[test]
+fn both_engines_agree_on_the_variants_of_the_catalogue() {
+    let shapes = [("resadd_norm_gemv_int4", ["n=2,k=512", "n=3,k=512"])];
+    let making = Making {
+        data_seed: 0,
+        arithmetic: Config::default().arithmetic,
+        subgroup_size: 32,
+        language: Language::default(),
+    };
+    let mut rows = Vec::new();
+    for family in families() {
+        let kernel = family.kernel();
+        let (_, shapes) = shapes.iter().find(|(name, _)| *name == kernel.name).expect("small shapes for every kernel");
+        for variant in kernel.variants {
+            for shape in shapes {
+                let instance = family.instance(variant.name, shape, &making).unwrap();
+                rows.push(compared(format!("{}:{} {shape}", kernel.name, variant.name), &instance.launch, 32, 4));
+            }
+        }
+    }
+    agree(&rows, rows.len());
 }

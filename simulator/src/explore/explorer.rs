@@ -359,10 +359,8 @@ pub fn follow(
             message: format!("workgroup {} cannot take a turn here", unit.workgroup),
         })?;
         world.advance();
-        let mut last = None;
-        while let Some(unit) = in_turn(&world, last) {
+        while let Some(unit) = in_turn(&world) {
             world.take(unit);
-            last = Some(unit);
         }
         let path = Path { watch: watch.clone(), slots, start: order, turns: world.turns.clone() };
         let stuck = !world.is_done() && world.exhausted.is_none();
@@ -403,11 +401,9 @@ fn evidence(world: &mut World<'_>) -> Evidence {
     }
 }
 
-/// Who takes a turn when everyone gets one.
-fn in_turn(world: &World<'_>, last: Option<usize>) -> Option<usize> {
-    let choices = world.choices();
-    let next = choices.iter().find(|choice| last.is_none_or(|last| choice.unit > last)).or_else(|| choices.first());
-    next.filter(|_| world.exhausted.is_none()).map(|choice| choice.unit)
+/// Who takes a turn where a schedule leaves it open: the lowest that does not only spin.
+fn in_turn(world: &World<'_>) -> Option<usize> {
+    world.choices().first().filter(|_| world.exhausted.is_none()).map(|choice| choice.unit)
 }
 
 /// Whether nothing in the program tells one workgroup from another.
@@ -581,7 +577,8 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
 
     fn keep(&mut self, mut finding: Finding, path: &Path) {
         self.carried.insert(key(&finding), finding.clone());
-        if finding.schedule.is_none() && !self.explorer.found.contains_key(&key(&finding)) {
+        let known = self.explorer.found.get(&key(&finding));
+        if finding.schedule.is_none() && known.is_none_or(|known| known.schedule.is_none()) {
             finding.schedule = path.refined(self.linked, self.start.to_vec()).map(|path| path.schedule(self.before));
         }
         self.explorer.keep(finding);

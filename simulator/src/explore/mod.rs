@@ -119,7 +119,7 @@ pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Re
 }
 
 /// Runs one schedule with all detectors, to its end or to where nobody makes progress; what the schedule leaves open is
-/// taken in turns. `options` says under which progress model a wait counts.
+/// run in index order. `options` says under which progress model a wait counts.
 ///
 /// # Errors
 /// As [`crate::run()`].
