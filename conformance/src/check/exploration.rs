@@ -383,20 +383,34 @@ fn shorten(
     };
     let reference = Outcome { buffers: reference.buffers.clone(), ..Outcome::empty() };
     let damages = |outcome: &Outcome| ladder::differing_outputs(launch, &reference, outcome) > 0;
+    let others: Vec<&Schedule> = exploration.outputs.iter().skip(1).take(MOST).map(|output| &output.schedule).collect();
     for finding in findings.iter_mut().take(MOST) {
-        let Some(schedule) = finding.schedule.clone() else { continue };
+        let Some(own) = finding.schedule.clone() else { continue };
         let wanted = finding.clone();
-        let visible = damages(&follow(launch, config, options, &schedule)?);
-        if is_race(finding) {
-            finding.output_visible = Some(visible || exploration.outputs.len() > 1);
-        }
-        let mut shows = |candidate: &Schedule| {
+        let shows = |candidate: &Schedule, visibly: bool| {
             let outcome = follow(launch, config, options, candidate)?;
             let found = wanted.rule == Rule::ScheduleDependent
                 || outcome.findings.iter().any(|finding| is_same(finding, &wanted));
-            Ok(found && (!visible || damages(&outcome)))
+            Ok(found && (!visibly || damages(&outcome)))
         };
-        finding.schedule = Some(shrink(&schedule, TRIES, &mut shows)?);
+        // Of all schedules that show a race, one that leaves other outputs than the first says more.
+        let mut visible = None;
+        for candidate in std::iter::once(&own).chain(others.iter().copied()) {
+            match shows(candidate, true) {
+                Ok(true) => {
+                    visible = Some(candidate.clone());
+                    break;
+                }
+                Ok(false) | Err(SimulateError::Schedule { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if is_race(finding) {
+            finding.output_visible = Some(visible.is_some());
+        }
+        let visibly = visible.is_some();
+        let begin = visible.unwrap_or(own);
+        finding.schedule = Some(shrink(&begin, TRIES, &mut |candidate: &Schedule| shows(candidate, visibly))?);
     }
     Ok(())
 }

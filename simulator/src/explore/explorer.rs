@@ -284,7 +284,7 @@ impl Explorer<'_> {
             let mut images = fork.memories.images.clone();
             images.truncate(buffers);
             let schedule =
-                Schedule { slots, any_start: start == Start::AnyOrder, all_points: false, dispatches: fork.turns };
+                Schedule { slots, any_start: start == Start::AnyOrder, all_points: true, dispatches: fork.turns };
             let mut outcome = Outcome::empty();
             outcome.buffers = images;
             let known = self.result.outputs.iter_mut().find(|known| {
@@ -656,7 +656,12 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
         match self.endings.iter_mut().find(same) {
             Some(ending) => ending.executions += 1,
             None if full => {}
-            None => self.endings.push(Ending { images, turns, executions: 1 }),
+            None => {
+                // A schedule has to say by itself where it switches.
+                let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns };
+                let turns = path.refined(self.linked, self.start.to_vec()).map_or(path.turns, |path| path.turns);
+                self.endings.push(Ending { images, turns, executions: 1 });
+            }
         }
     }
 }
@@ -673,13 +678,14 @@ impl Pass<'_, '_, '_, '_> {
         })?;
         let mut looked_at = Watch { storage: vec![Vec::new(); self.linked.granule_shifts.len()], ..Watch::default() };
         looked_at.storage.get_mut(buffer)?.push(byte..byte + 1);
-        let last_write = |turns: &[Turns]| {
-            let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns: turns.to_vec() };
+        let last_write = |watch: &Watch, turns: &[Turns]| {
+            let path = Path { watch: watch.clone(), slots: self.slots, start: self.order, turns: turns.to_vec() };
             let log = path.trace(self.linked, self.start.to_vec(), &looked_at);
             log.into_iter().rev().find(|entry| entry.action.is_write())
         };
         let words = Words { launch, linked: self.linked };
-        let (one, other) = (last_write(&first.turns), last_write(turns));
+        let everything = Watch { everything: true, ..self.watch.clone() };
+        let (one, other) = (last_write(&everything, &first.turns), last_write(self.watch, turns));
         let site = |entry: &TraceEntry| words.traced(entry.workgroup, entry);
         let mut sites = one.iter().chain(&other).map(site);
         Some(Finding {
