@@ -285,6 +285,15 @@ fn budgets_end_an_exploration() {
 }
 
 #[test]
+fn more_units_than_a_search_can_hold_are_run_once() {
+    let launch = launch(&format!("{ALONE}if atomicAdd(&a[0], 1u) == 4999u {{ out[0] = 1u; }}\n}}"), 5000);
+    let exploration = explored(&launch, &under(Progress::Lobe, 512));
+    assert_eq!((exploration.executions, exploration.stopped), (1, Some(Stopped::Executions)));
+    assert!(exploration.outcome.findings.is_empty());
+    assert!(exploration.outcome.stats.peak_memory < 100 << 20);
+}
+
+#[test]
 fn everything_twice_gives_the_same() {
     for (_, body, workgroups) in ORDERS {
         let launch = launch(&format!("{ALONE}{body}\n}}"), workgroups);

@@ -26,6 +26,9 @@ use crate::prove::{Memories, Session};
 use crate::recorder::Recorder;
 use crate::schedule::{Schedule, Turns};
 
+/// Units that a search keeps clocks for: their size goes with the square of the number.
+const MOST_UNITS: u64 = 1024;
+
 /// Memories that a dispatch may start from.
 const MOST_MEMORIES: usize = 32;
 
@@ -92,6 +95,8 @@ struct Ending {
 enum Chooser {
     Search(Box<Search>),
     Random(Random),
+    /// One execution, the lowest unit first: for more units than a search can keep account of.
+    Lowest,
 }
 
 struct Explorer<'a> {
@@ -323,6 +328,10 @@ fn key(finding: &Finding) -> Key {
     (finding.rule, finding.first.dispatch, finding.first.buffer.clone(), finding.first.pc, second)
 }
 
+fn units_of(linked: &Linked) -> usize {
+    crate::cast::at(linked.workgroups()).saturating_mul(crate::cast::at(linked.subgroups))
+}
+
 /// Slots and order of starting that a progress model means.
 fn resident(options: &ExploreOptions) -> (u32, Start) {
     let slots = if options.progress.has_slots() { options.slots } else { u32::MAX };
@@ -463,6 +472,7 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
         // A promise to the lowest index tells workgroups apart.
         let symmetric = options.symmetry && is_symmetric(self.linked) && !options.progress.favours_lowest();
         let mut chooser = match options.engine {
+            Engine::Exhaustive if wide(units_of(self.linked)) > MOST_UNITS => Chooser::Lowest,
             Engine::Exhaustive => {
                 self.explorer.result.symmetric |= symmetric;
                 Chooser::Search(Box::new(Search::new(symmetric, options.reduction)))
@@ -482,7 +492,15 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             let more = match &mut chooser {
                 Chooser::Search(search) => search.backtrack(),
                 Chooser::Random(_) => executions < options.executions,
+                Chooser::Lowest => {
+                    self.explorer.stop(Stopped::Executions);
+                    false
+                }
             };
+            // Longer executions than that are no use: the next one would be cut as well.
+            if self.explorer.result.stopped == Some(Stopped::Turns) {
+                break racy;
+            }
             if !more {
                 break racy;
             }
@@ -505,6 +523,7 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
         match chooser {
             Chooser::Search(search) => search.begin(),
             Chooser::Random(random) => random.begin(),
+            Chooser::Lowest => {}
         }
         let mut counts = vec![0_u64; world.units()];
         let mut turns = 0;
@@ -513,6 +532,7 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             let next = match chooser {
                 Chooser::Search(search) => search.next(&world),
                 Chooser::Random(random) => random.next(&world.choices()).map_or(Next::End, Next::Take),
+                Chooser::Lowest => in_turn(&world).map_or(Next::End, Next::Take),
             };
             let unit = match next {
                 Next::Take(unit) => unit,

@@ -165,7 +165,10 @@ impl Search {
         let units = world.units();
         let mut after: Vec<Rc<Clock>> = match self.steps.last() {
             Some(step) => step.after.clone(),
-            None => (0..units).map(|_| Rc::new(vec![0; units])).collect(),
+            None => {
+                let nothing = Rc::new(vec![0; units]);
+                (0..units).map(|_| nothing.clone()).collect()
+            }
         };
         let mut clock: Clock = after[unit].to_vec();
         let number = clock[unit] + 1;
