@@ -143,7 +143,6 @@ pub struct World<'a> {
     /// Writes that changed memory.
     changes: u64,
     intervals: u32,
-    spent: u64,
     /// Whether the lowest workgroup gets a slot when nobody else can go on.
     pub favours_lowest: bool,
     /// Contents of the buffers.
@@ -189,7 +188,6 @@ impl<'a> World<'a> {
             ended: 0,
             changes: 0,
             intervals: 1,
-            spent: 0,
             favours_lowest: false,
             storage: Storage::shared(images),
             history: linked.clocks.then(|| History::new(linked)),
@@ -583,7 +581,7 @@ impl<'a> World<'a> {
         let Some(resident) = &mut group.resident else { return };
         let Resident { workgroup: shared, subgroups } = &mut **resident;
         let running = &mut subgroups[at(subgroup)];
-        let (before, changes) = (running.instructions, shared.changes.unwrap_or(0));
+        let changes = shared.changes.unwrap_or(0);
         let mut parts = Parts {
             linked: self.linked,
             storage: &mut self.storage,
@@ -620,7 +618,6 @@ impl<'a> World<'a> {
                 kept = Some((running.snapshot(), env.workgroup.changes.unwrap_or(0)));
             }
         };
-        self.spent += running.instructions - before;
         let changed = shared.changes.unwrap_or(0) != changes;
         self.changes += shared.changes.unwrap_or(0) - changes;
         group.stands[at(subgroup)] = stand;
