@@ -195,6 +195,10 @@ pub struct SimulationFlags {
     /// Do not search for the smallest launch that fails
     #[arg(long)]
     pub no_threshold: bool,
+    /// Search for the smallest value of this shape key (or of grid.x, grid.y or grid.z of a file's launch) that fails;
+    /// by default the kernel's first key, or the longest axis, and only where right outputs lean on a schedule
+    #[arg(long, value_name = "KEY", conflicts_with = "no_threshold")]
+    pub threshold: Option<String>,
     /// Run failing schedules of a catalogue kernel to their end, and print how far outputs are from the f64 oracle
     #[arg(long)]
     pub output_errors: bool,

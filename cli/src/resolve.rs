@@ -59,6 +59,7 @@ pub fn check(flags: &CheckFlags) -> anyhow::Result<Check> {
         Some(ScheduleChoice::Exactly(schedule)) => Some(schedule),
         _ => None,
     };
+    options.threshold_key = flags.simulation.threshold.as_deref().map(|key| threshold_key(&target, key)).transpose()?;
     options.slots = exactly.as_ref().map_or(options.slots, |schedule| schedule.slots);
     Ok(Check { target, options, exactly })
 }
@@ -154,6 +155,19 @@ fn target(flags: &CheckFlags) -> anyhow::Result<Target> {
     let launch = flags.launch.clone();
     let launch = launch.with_context(|| format!("`{given}` needs --launch FILE.toml, which says grid and buffers"))?;
     Ok(Target::File { module, launch })
+}
+
+/// The position of a shape key, or of an axis of the grid.
+fn threshold_key(target: &Target, key: &str) -> anyhow::Result<usize> {
+    let known: Vec<&str> = match target {
+        Target::File { .. } => vec!["grid.x", "grid.y", "grid.z"],
+        Target::Catalogue { kernel, .. } => {
+            let keys = catalogue::kernel(kernel).map_or(&[][..], |kernel| kernel.shape_keys);
+            keys.iter().map(|known| known.name).collect()
+        }
+    };
+    let position = known.iter().position(|known| *known == key);
+    position.with_context(|| format!("--threshold {key}: expected one of {}", known.join(", ")))
 }
 
 fn ending(given: &str) -> Option<&str> {

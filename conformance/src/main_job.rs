@@ -122,7 +122,7 @@ fn mismatch(named: &Named, report: &CheckReport, options: &CheckOptions) -> Resu
 
 /// The expectation of the same launch with another value of its first shape key.
 fn expectation_at(named: &Named, value: u64, options: &CheckOptions) -> Result<Expectation, CheckError> {
-    let shape = shape_text(&named.instance.shape, Some(value));
+    let shape = shape_text(&named.instance.shape, Some((0, value)));
     let kernel = named.family.kernel().name;
     Ok(catalogue_instance(kernel, Some(named.variant), &shape, options)?.instance.expectation)
 }

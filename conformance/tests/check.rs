@@ -48,6 +48,24 @@ const CASES: &[Expected] = &[
     ("texture.toml", "texture.wgsl", Verdict::Unsupported, &[], None),
     ("ticket.toml", "ticket.wgsl", Verdict::RaceFree, &["GP0009? slots"], None),
     ("endless.toml", "endless.wgsl", Verdict::Incomplete, &[], None),
+    ("lock_plain.toml", "lock_plain.wgsl", Verdict::Racy, &["GP0001! total"; 2], Some(Assumption::InOrderStart)),
+    ("wait_plain.toml", "wait_plain.wgsl", Verdict::Racy, &["GP0001! before"], Some(Assumption::InOrderStart)),
+    (
+        "early_arrival.toml",
+        "early_arrival.wgsl",
+        Verdict::Racy,
+        &["GP0001! residual", "GP0009? rows"],
+        Some(Assumption::LockstepWaves),
+    ),
+    // What one workgroup at a time leaves is another matter than what nobody's write disturbs: no label.
+    ("tile_residual.toml", "tile_residual.wgsl", Verdict::Racy, &["GP0001! residual", "GP0009? rows"], None),
+    (
+        "lock_two_steps.toml",
+        "lock_plain.wgsl",
+        Verdict::Racy,
+        &["GP0001! total", "GP0001! total", "GP0009? total"],
+        None,
+    ),
 ];
 
 #[test]
@@ -144,6 +162,28 @@ fn the_number_of_threads_changes_nothing() {
     };
     let (one, many) = (with(1), with(5));
     assert_eq!((one.findings, one.rungs, one.safe_under), (many.findings, many.rungs, many.safe_under));
+}
+
+#[test]
+fn the_smallest_failing_launch_of_a_file_is_searched() {
+    let search = CheckOptions { search_threshold: true, ..options() };
+    let found = |launch: &str, module: &str, options: &CheckOptions| {
+        let threshold = checked(module, launch, options).threshold?;
+        Some((threshold.key, threshold.value, threshold.assumption))
+    };
+    let key = |key: &str, value, assumption| Some((key.to_owned(), value, assumption));
+    assert_eq!(found("early_arrival.toml", "early_arrival.wgsl", &search), key("grid.x", 2, Assumption::AnyOrder));
+    // Waves of three workgroups keep up to three rows right.
+    let few = CheckOptions { slots: 3, ..search };
+    let example = "../../../examples/residual_writeback";
+    let (toml, wgsl) = (format!("{example}.toml"), format!("{example}.wgsl"));
+    assert_eq!(found(&toml, &wgsl, &few), key("grid.x", 4, Assumption::LockstepWaves));
+    // A fault only where it is asked for.
+    assert_eq!(found("tail.toml", "tail.wgsl", &search), None);
+    let asked = CheckOptions { threshold_key: Some(0), ..search };
+    let (key, value, assumption) = found("tail.toml", "tail.wgsl", &asked).unwrap();
+    assert_eq!((key.as_str(), assumption), ("grid.x", Assumption::AnyOrder));
+    assert_eq!(value, 4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::Detectors;
 
+use super::AXES;
 use super::exploration::{EngineChoice, ExploreChoice};
 use super::options::{CheckOptions, ScheduleChoice};
 use crate::family::shape_text;
@@ -40,6 +41,13 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
             words += &format!(" {flag} {value}");
         }
     };
+    if let Some(position) = options.threshold_key {
+        let key = match subject {
+            Subject::Catalogue { shape, .. } => shape.get(position).map(|(key, _)| key.clone()),
+            Subject::File { .. } => AXES.get(position).map(|axis| format!("grid.{axis}")),
+        };
+        add(key.is_some(), "--threshold", key.unwrap_or_default());
+    }
     add(config.detectors != usual_config.detectors, "--detectors", detectors(config.detectors));
     if let Some(choice) = options.schedule {
         let word = match choice {

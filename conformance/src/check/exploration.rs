@@ -7,17 +7,18 @@ use std::path::Path;
 use std::time::Instant;
 
 use gridproof_launch::Launch;
-use gridproof_report::model::{CheckReport, ExplorationReport, ExploredOutput, Verdict};
+use gridproof_report::model::{Assumption, CheckReport, ExplorationReport, ExploredOutput, Verdict};
 use gridproof_simulator::explore::{Engine, Exploration, ExploreOptions, Progress, explore, follow, record, shrink};
 use gridproof_simulator::finding::{Finding, Rule};
 use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Config, Hazards, Outcome, Schedule, SimulateError, ladder};
 
+use super::explored_ladder::{self, Climbed};
 use super::options::CheckOptions;
 use super::report::{Asked, Extras};
 use super::second::{self, Second};
 use super::verdict::{counts, is_race};
-use super::{CheckError, Named, catalogue_instance, command, read_file, subject, with_slots};
+use super::{CheckError, Named, catalogue_instance, command, read_file, search_threshold, subject, with_slots};
 use crate::cuda;
 
 /// Runs that shrinking one schedule may take.
@@ -123,7 +124,8 @@ pub fn explore_catalogue(
     let named: Named = catalogue_instance(name, variant, shape_text, options)?;
     let subject = subject(&named, options);
     let command = command::explore(&subject, options, choice);
-    explore_launch(&named.instance.launch, Asked { subject, command, options, started }, choice, executable)
+    let asked = Asked { subject, command, options, started };
+    explore_launch(&named.instance.launch, asked, choice, executable, Some(&named))
 }
 
 /// Explores a user's kernel with its launch file; `executable` is `gridproof` itself, for loom.
@@ -142,7 +144,7 @@ pub fn explore_file(
     let (file, subject) = read_file(module, launch, options)?;
     let options = with_slots(options, &file);
     let command = command::explore(&subject, &options, choice);
-    explore_launch(&file.launch, Asked { subject, command, options: &options, started }, choice, executable)
+    explore_launch(&file.launch, Asked { subject, command, options: &options, started }, choice, executable, None)
 }
 
 /// What a check explores of a launch that one run does not decide, before it says that more is needed.
@@ -155,6 +157,7 @@ pub(super) fn explore_launch(
     asked: Asked<'_>,
     choice: &ExploreChoice,
     executable: &Path,
+    named: Option<&Named>,
 ) -> Result<CheckReport, CheckError> {
     let options = asked.options;
     let launch = &*cuda::compiled(launch)?;
@@ -199,7 +202,23 @@ pub(super) fn explore_launch(
         }
         extras.explorations.push(report);
     }
+    let mut climbed = Climbed::default();
+    if verdict == Verdict::Racy {
+        climbed = explored_ladder::climb(launch, options, &asked_for, &exploration)?;
+        extras.explored += climbed.explored;
+        extras.safe_under = climbed.safe_under;
+        if let (Some(note), Some(own)) = (climbed.note, extras.explorations.first_mut()) {
+            own.note = joined(own.note.take(), note);
+        }
+    }
+    if options.search_threshold && matches!(verdict, Verdict::Racy | Verdict::Faulty) {
+        let fails = (Some(Assumption::AnyOrder), true);
+        let (threshold, explored) = search_threshold(launch, named, fails, options, None)?;
+        extras.threshold = threshold;
+        extras.explored += explored;
+    }
     let mut report = asked.proved(verdict, exploration.outcome, extras);
+    report.rungs = climbed.rungs;
     report.decides_every_schedule = false;
     report.settings.progress = choice.progress;
     Ok(report)

@@ -8,6 +8,7 @@ mod command;
 mod error;
 mod examination;
 mod exploration;
+mod explored_ladder;
 mod options;
 mod outputs;
 mod replay;
@@ -33,7 +34,7 @@ pub use replay::{ReplayResult, replay};
 pub(crate) use verdict::{counts, verdict};
 
 use crate::cuda;
-use crate::family::{Family, Instance, Making, Reference, families, family};
+use crate::family::{Family, Instance, Making, Reference, families, family, shape_text};
 use crate::launch_file::{self, LaunchFile, Limits};
 use examination::{Examination, Examined, examine};
 use report::{Asked, Extras};
@@ -167,7 +168,7 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     let options = asked.options;
     let launch = &*cuda::compiled(launch)?;
     if matches!(gridproof_simulator::depends_on_atomics(launch), Ok(true)) {
-        return exploration::explore_launch(launch, asked, &exploration::within_check(), Path::new(""));
+        return exploration::explore_launch(launch, asked, &exploration::within_check(), Path::new(""), named);
     }
     let mut examination = match examine(launch, &options.config)? {
         Examined::Unsupported(unsupported) => return Ok(asked.unsupported(unsupported, launch)),
@@ -189,17 +190,17 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     if let (true, Some(safe_under)) = (options.search_threshold, leans_on_rung) {
         extras.safe_under = Some(with_needed_slots(&mut examination, safe_under, options)?);
     }
-    if let Some(named) = named {
-        if options.output_errors {
-            extras.output_errors = output_errors(&mut examination, &extras.rungs, named.instance.reference.as_ref())?;
-        }
-        if let (true, Some(safe_under)) = (options.search_threshold, leans_on_rung) {
-            let guess = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
-            let guess = guess.map(|workgroup| u64::from(workgroup) + 1);
-            let (threshold, explored) = search_threshold(named, safe_under, options, guess)?;
-            extras.threshold = threshold;
-            examination.explored += explored;
-        }
+    if let (true, Some(named)) = (options.output_errors, named) {
+        extras.output_errors = output_errors(&mut examination, &extras.rungs, named.instance.reference.as_ref())?;
+    }
+    if options.search_threshold {
+        let guess = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
+        let guess = guess.map(|workgroup| u64::from(workgroup) + 1);
+        let assumption = failing_assumption(examination.verdict, leans_on_rung, options);
+        let own_fails = leans_on_rung.is_none_or(|safe| Some(safe.assumption) != assumption);
+        let (threshold, explored) = search_threshold(launch, named, (assumption, own_fails), options, guess)?;
+        extras.threshold = threshold;
+        examination.explored += explored;
     }
     extras.explored = examination.explored;
     Ok(asked.proved(examination.verdict, examination.proof, extras))
@@ -223,33 +224,71 @@ fn with_needed_slots(
         Assumption::None if options.schedule != Some(ScheduleChoice::InOrder) => false,
         _ => return Ok(safe_under),
     };
-    let needed = slots::needed(examination, (options.slots, was_right))?;
+    let launch = examination.launch;
+    let needed = slots::needed(launch, (options.slots, was_right), &mut |slots| slots::is_right(examination, slots))?;
     Ok(needed.map_or(safe_under, |needed| SafeUnder { assumption: Assumption::LockstepWaves, slots: Some(needed) }))
 }
 
+/// The assumption under which a smallest failing launch is worth searching.
+fn failing_assumption(verdict: Verdict, safe_under: Option<SafeUnder>, options: &CheckOptions) -> Option<Assumption> {
+    match (options.schedule, safe_under.map(|safe| safe.assumption)) {
+        (_, None) => (verdict == Verdict::Faulty && options.threshold_key.is_some()).then_some(Assumption::AnyOrder),
+        (Some(ScheduleChoice::Any), _) | (_, Some(Assumption::AnyOrder)) => None,
+        (Some(ScheduleChoice::InOrder), _) | (None, Some(Assumption::InOrderStart)) => Some(Assumption::InOrderStart),
+        _ => Some(Assumption::LockstepWaves),
+    }
+}
+
+/// Searches over the shape key that the options name (or the kernel's first), or over the grid of a user's launch.
+/// `fails` is the assumption that must fail, and whether the check's own launch does.
 fn search_threshold(
-    named: &Named,
-    safe_under: SafeUnder,
+    launch: &Launch,
+    named: Option<&Named>,
+    fails: (Option<Assumption>, bool),
     options: &CheckOptions,
     guess: Option<u64>,
 ) -> Result<(Option<Threshold>, u64), CheckError> {
-    let assumption = match (options.schedule, safe_under.assumption) {
-        (Some(ScheduleChoice::Any), _) | (_, Assumption::AnyOrder) => return Ok((None, 0)),
-        (Some(ScheduleChoice::InOrder), _) | (None, Assumption::InOrderStart) => Assumption::InOrderStart,
-        _ => Assumption::LockstepWaves,
+    let (Some(assumption), own_fails) = fails else { return Ok((None, 0)) };
+    let position = options.threshold_key.unwrap_or(0);
+    let search = |key: String, own: u64, launches: &dyn Fn(u64) -> Option<Launch>| {
+        // A guess is a number of workgroups in a row.
+        let guess = guess.filter(|_| position == 0);
+        Search { key, launches, own, options, assumption, own_fails, guess }.run()
     };
-    let Named { family, variant, instance } = named;
-    let search = Search {
-        family: *family,
-        variant,
-        shape: &instance.shape,
-        making: making(options),
-        options,
-        assumption,
-        own_is_right: safe_under.assumption == assumption,
-        guess,
-    };
-    search.run()
+    match named {
+        Some(Named { family, variant, instance }) => {
+            let Some((key, value)) = instance.shape.get(position) else { return Ok((None, 0)) };
+            let Ok(own) = value.parse() else { return Ok((None, 0)) };
+            let making = making(options);
+            search(key.clone(), own, &|value| {
+                let text = shape_text(&instance.shape, Some((position, value)));
+                family.instance(variant, &text, &making).ok().map(|instance| instance.launch)
+            })
+        }
+        None => {
+            let Some((axis, own)) = widest(launch, options.threshold_key) else { return Ok((None, 0)) };
+            search(format!("grid.{}", AXES[axis]), own, &|value| narrowed(launch, axis, value))
+        }
+    }
+}
+
+/// Names of the axes of a grid.
+const AXES: [&str; 3] = ["x", "y", "z"];
+
+/// The axis asked for, or the longest, and its length; for one dispatch only, as more have sizes of their own.
+fn widest(launch: &Launch, asked: Option<usize>) -> Option<(usize, u64)> {
+    let [dispatch] = launch.dispatches.as_slice() else { return None };
+    let axes = dispatch.grid.into_iter().enumerate().filter(|(axis, _)| asked.is_none_or(|asked| asked == *axis));
+    axes.max_by_key(|&(axis, length)| (length, std::cmp::Reverse(axis))).map(|(axis, length)| (axis, length.into()))
+}
+
+/// A user's launch with another number of workgroups on one axis: the same kernel on the same buffers, fewer workgroups.
+/// Longer grids than its own are no launches of it.
+fn narrowed(launch: &Launch, axis: usize, length: u64) -> Option<Launch> {
+    let mut launch = launch.clone();
+    let extent = launch.dispatches.first_mut()?.grid.get_mut(axis)?;
+    *extent = u32::try_from(length).ok().filter(|length| (1..=*extent).contains(length))?;
+    Some(launch)
 }
 
 /// How far the measured buffer is from the oracle in the race-free reading and on each rung. A rung that failed

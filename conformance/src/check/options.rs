@@ -33,8 +33,11 @@ pub struct CheckOptions {
     pub config: Config,
     /// In-order schedules to try on a racy launch.
     pub schedules: u64,
-    /// Whether to search the smallest shape of a racy catalogue kernel at which outputs go wrong.
+    /// Whether to search the smallest launch that fails: at which a racy launch's outputs go wrong.
     pub search_threshold: bool,
+    /// Over which shape key of a catalogue kernel (its position), or which axis of a user's grid; otherwise over the
+    /// first key, or the longest axis. Where it is given, faults are searched for, too.
+    pub threshold_key: Option<usize>,
     /// Whether to run the failing schedules of a catalogue kernel to their end and measure how far the outputs are
     /// from the f64 oracle.
     pub output_errors: bool,
@@ -71,6 +74,7 @@ impl Default for CheckOptions {
             config: Config::default(),
             schedules: Self::DEFAULT_SCHEDULES,
             search_threshold: false,
+            threshold_key: None,
             output_errors: false,
             timelines: false,
         }

@@ -1,36 +1,36 @@
-//! The smallest shape at which a racy kernel's outputs go wrong under one assumption, found by running.
+//! The smallest launch that fails, found by running: the smallest value of a shape key, or the smallest grid.
 //!
-//! The kernel's first shape key is doubled until the outputs of a launch differ, and the interval between the
-//! last right value and the first wrong one is halved. The first workgroup that went wrong gives a guess: the launch of
-//! that many workgroups should fail, and the one below it should not. Both ends of the result were run: its
-//! value fails, the value below it does not. Between values that were not run the search assumes that a launch
-//! that is too large stays too large.
+//! The value is doubled until a launch fails, and the interval between the last right value and the first wrong one is
+//! halved. The first workgroup that went wrong gives a guess: the launch of that many workgroups should fail, and the one
+//! below it should not. Both ends of the result were run: its value fails, the value below it does not (or is no launch).
+//! Between values that were not run the search assumes that a launch that is too large stays too large.
 
+use gridproof_launch::Launch;
 use gridproof_report::model::{Assumption, Threshold, Verdict};
+use gridproof_simulator::SimulateError;
+use gridproof_simulator::explore::explore;
 
 use super::error::CheckError;
 use super::examination::{Examined, examine};
+use super::exploration;
 use super::options::CheckOptions;
 use super::verdict::unfinished;
 use crate::cuda;
-use crate::family::{Family, Making, shape_text};
 
-/// A search over the first shape key of one variant.
+/// A search over one number that launches are made from.
 pub(super) struct Search<'a> {
-    /// The family.
-    pub family: &'a dyn Family,
-    /// The variant.
-    pub variant: &'a str,
-    /// The shape of the check; its first key is varied.
-    pub shape: &'a [(String, String)],
-    /// Data and profile.
-    pub making: Making,
+    /// What the number is called.
+    pub key: String,
+    /// The launch of a value, where there is one.
+    pub launches: &'a dyn Fn(u64) -> Option<Launch>,
+    /// The value of the check itself.
+    pub own: u64,
     /// How to simulate, and the slots.
     pub options: &'a CheckOptions,
-    /// Which rung.
+    /// Which rung must fail; in any order, every finding counts.
     pub assumption: Assumption,
-    /// Whether the check's own shape kept its outputs under this assumption.
-    pub own_is_right: bool,
+    /// Whether the check's own launch fails under this assumption.
+    pub own_fails: bool,
     /// A guess at the result.
     pub guess: Option<u64>,
 }
@@ -83,14 +83,16 @@ impl Bracket {
 }
 
 impl Search<'_> {
-    /// Searches, and counts the schedules run. The threshold is `None` when no value up to the check's own and
-    /// four waves of workgroups fails, or a budget ran out.
+    /// Searches, and counts the schedules run. The threshold is `None` when no value up to the check's own (and, for
+    /// an assumption about slots, four waves of workgroups) fails, or a budget ran out.
     pub fn run(&self) -> Result<(Option<Threshold>, u64), CheckError> {
-        let Some((key, value)) = self.shape.first() else { return Ok((None, 0)) };
-        let own: u64 = value.parse().unwrap_or(0);
-        let limit = own.max(u64::from(self.options.slots).saturating_mul(4));
-        let right = if self.own_is_right { own } else { 0 };
-        let mut bracket = Bracket { right, wrong: None, guess: self.guess, limit };
+        let limit = match self.assumption {
+            Assumption::AnyOrder => self.own,
+            _ => self.own.max(u64::from(self.options.slots).saturating_mul(4)),
+        };
+        let right = if self.own_fails { 0 } else { self.own };
+        let wrong = (self.own_fails && self.assumption == Assumption::AnyOrder).then_some(self.own);
+        let mut bracket = Bracket { right, wrong, guess: self.guess, limit };
         let mut explored = 0;
         while let Some(value) = bracket.next() {
             let Some(tried) = self.fails(value)? else { return Ok((None, explored)) };
@@ -98,26 +100,49 @@ impl Search<'_> {
             bracket.learn(value, &tried);
         }
         let (assumption, slots) = (self.assumption, self.options.slots);
-        let found = bracket.wrong.map(|value| Threshold { key: key.clone(), value, assumption, slots });
+        let found = bracket.wrong.map(|value| Threshold { key: self.key.clone(), value, assumption, slots });
         Ok((found, explored))
     }
 
-    /// Whether outputs go wrong at one value. `None` when there is no such launch or a budget ran out.
+    /// Whether the launch of one value fails; what is no launch does not. `None` when a budget ran out.
     fn fails(&self, value: u64) -> Result<Option<Tried>, CheckError> {
-        let text = shape_text(self.shape, Some(value));
-        let Ok(instance) = self.family.instance(self.variant, &text, &self.making) else { return Ok(None) };
-        let launch = cuda::compiled(&instance.launch)?;
+        let right = Tried { fails: false, schedules: 0, guess: None };
+        let Some(launch) = (self.launches)(value) else { return Ok(Some(right)) };
+        let launch = cuda::compiled(&launch)?;
+        if matches!(gridproof_simulator::depends_on_atomics(&launch), Ok(true)) {
+            return self.explored(&launch);
+        }
         let Examined::Proved(mut examination) = examine(&launch, &self.options.config)? else {
             return Ok(None);
         };
-        if examination.verdict != Verdict::Racy {
-            let right = Tried { fails: false, schedules: 0, guess: None };
-            return Ok((examination.verdict == Verdict::RaceFree).then_some(right));
+        match (examination.verdict, self.assumption) {
+            (Verdict::RaceFree, _) => return Ok(Some(right)),
+            (Verdict::Racy | Verdict::Faulty, Assumption::AnyOrder) => {
+                return Ok(Some(Tried { fails: true, ..right }));
+            }
+            (Verdict::Racy, _) => {}
+            _ => return Ok(None),
         }
         let rung = examination.rung(self.assumption, self.options)?;
         let guess = rung.failing_workgroup.map(|workgroup| u64::from(workgroup) + 1);
         let tried = Tried { fails: rung.failing.is_some(), schedules: rung.schedules, guess };
         Ok((!unfinished(&rung)).then_some(tried))
+    }
+
+    /// The same for a launch that atomics steer.
+    fn explored(&self, launch: &Launch) -> Result<Option<Tried>, CheckError> {
+        let config = &self.options.config;
+        let exploration = match explore(launch, config, &exploration::within_check().options(self.options)) {
+            Ok(exploration) => exploration,
+            Err(SimulateError::Unsupported(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let tried = |fails| Some(Tried { fails, schedules: exploration.executions, guess: None });
+        Ok(match exploration::verdict(&exploration, config.detectors.race) {
+            Verdict::Racy | Verdict::Faulty => tried(true),
+            Verdict::RaceFree => tried(false),
+            _ => None,
+        })
     }
 }
 

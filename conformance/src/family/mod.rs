@@ -66,10 +66,10 @@ pub trait Family: Sync {
     fn instance(&self, variant: &str, shape_text: &str, making: &Making) -> Result<Instance, String>;
 }
 
-/// A shape as `--shape` takes it, with another value of its first key where one is given.
-pub fn shape_text(shape: &[(String, String)], first: Option<u64>) -> String {
-    let pairs = shape.iter().enumerate().map(|(position, (key, own))| match first {
-        Some(value) if position == 0 => format!("{key}={value}"),
+/// A shape as `--shape` takes it, with another value of the key at one position where one is given.
+pub fn shape_text(shape: &[(String, String)], other: Option<(usize, u64)>) -> String {
+    let pairs = shape.iter().enumerate().map(|(position, (key, own))| match other {
+        Some((place, value)) if place == position => format!("{key}={value}"),
         _ => format!("{key}={own}"),
     });
     pairs.collect::<Vec<_>>().join(",")

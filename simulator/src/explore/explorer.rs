@@ -11,7 +11,7 @@ use super::random::Random;
 use super::search::{Next, Search};
 use super::stuck;
 use super::world::World;
-use super::{DistinctOutput, Exploration, Stopped};
+use super::{DistinctOutput, Exploration, Reading, Stopped};
 use crate::analysis;
 use crate::cast::{u64_to_f64, wide};
 use crate::explain::{self, Evidence, Words};
@@ -21,7 +21,8 @@ use crate::ladder::differing_outputs;
 use crate::link::Linked;
 use crate::machine::environment::{TraceEntry, Watch};
 use crate::memory::Image;
-use crate::outcome::{Config, Outcome, SimulateError};
+use crate::memory::versions::Versions;
+use crate::outcome::{Config, Hazards, Outcome, SimulateError};
 use crate::prove::{Memories, Session};
 use crate::recorder::Recorder;
 use crate::schedule::{Schedule, Turns};
@@ -82,6 +83,8 @@ struct Fork {
     /// The turns that led here.
     turns: Vec<Vec<Turns>>,
     executions: u64,
+    /// Whether some execution that led here showed nothing wrong.
+    clean: bool,
 }
 
 /// What one execution of a dispatch ended with.
@@ -89,6 +92,7 @@ struct Ending {
     images: Vec<Image>,
     turns: Vec<Turns>,
     executions: u64,
+    clean: bool,
 }
 
 /// How schedules are chosen.
@@ -106,6 +110,10 @@ struct Explorer<'a> {
     /// Findings by what makes them distinct.
     found: BTreeMap<Key, Finding>,
     drawn: Option<Random>,
+    /// Whether racing accesses are kept from seeing each other; then nobody looks for findings.
+    reading: bool,
+    /// Whether an execution came to where nobody makes progress.
+    stuck: bool,
 }
 
 /// Rule, dispatch, buffer, and both places.
@@ -113,6 +121,23 @@ type Key = (Rule, u32, String, u32, Option<u32>);
 
 /// See [`super::explore`].
 pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Result<Exploration, SimulateError> {
+    executions(launch, config, options, false).map(|(exploration, _)| exploration)
+}
+
+/// See [`super::reading`].
+pub fn reading(launch: &Launch, config: &Config, options: &ExploreOptions) -> Result<Reading, SimulateError> {
+    let (exploration, stuck) = executions(launch, config, options, true)?;
+    let complete = exploration.is_complete() && !stuck && exploration.outputs.len() < MOST_MEMORIES;
+    Ok(Reading { executions: exploration.executions, complete, stuck, outputs: exploration.outputs })
+}
+
+/// All executions, and whether one came to where nobody makes progress.
+fn executions(
+    launch: &Launch,
+    config: &Config,
+    options: &ExploreOptions,
+    reading: bool,
+) -> Result<(Exploration, bool), SimulateError> {
     check(options)?;
     let mut session = Session::new(launch, config)?;
     let mut explorer = Explorer {
@@ -133,15 +158,19 @@ pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Re
         },
         found: BTreeMap::new(),
         drawn: None,
+        reading,
+        stuck: false,
     };
     let began = Instant::now();
-    let mut forks = vec![Fork { memories: session.memories(), turns: Vec::new(), executions: 1 }];
+    let mut forks = vec![Fork { memories: session.memories(), turns: Vec::new(), executions: 1, clean: true }];
     for position in 0..launch.dispatches.len() {
         let mut next = Vec::new();
         let mut racy = Racy::default();
         for fork in forks {
             session.set_memories(fork.memories);
-            next.extend(explorer.dispatch(&mut session, position, &fork.turns, fork.executions, &mut racy)?);
+            let mut later = explorer.dispatch(&mut session, position, &fork.turns, fork.executions, &mut racy)?;
+            later.iter_mut().for_each(|later| later.clean &= fork.clean);
+            next.extend(later);
             if session.outcome.exhausted.is_some() {
                 break;
             }
@@ -163,7 +192,8 @@ pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Re
         }
     }
     explorer.result.elapsed = began.elapsed();
-    Ok(explorer.finish(session, forks))
+    let stuck = explorer.stuck;
+    Ok((explorer.finish(session, forks), stuck))
 }
 
 fn check(options: &ExploreOptions) -> Result<(), SimulateError> {
@@ -187,7 +217,10 @@ fn distinct(forks: Vec<Fork>) -> Vec<Fork> {
     let mut kept: Vec<Fork> = Vec::new();
     for fork in forks {
         match kept.iter_mut().find(|other| other.memories.are_as(&fork.memories)) {
-            Some(other) => other.executions += fork.executions,
+            Some(other) => {
+                other.executions += fork.executions;
+                other.clean |= fork.clean;
+            }
             None => kept.push(fork),
         }
     }
@@ -219,14 +252,15 @@ impl Explorer<'_> {
             let own = Racy { storage, workgroup };
             let found = std::mem::take(&mut session.outcome.findings);
             found.into_iter().for_each(|finding| self.keep(finding));
-            if own.is_empty() || session.outcome.exhausted.is_some() {
+            if self.reading || own.is_empty() || session.outcome.exhausted.is_some() {
                 let turns = before.iter().cloned().chain([Vec::new()]).collect();
-                return Ok(vec![Fork { memories: session.memories(), turns, executions: times }]);
+                let clean = own.is_empty();
+                return Ok(vec![Fork { memories: session.memories(), turns, executions: times, clean }]);
             }
             racy.add(&own);
             session.images = start.clone();
         }
-        linked.clocks = linked.config.detectors.race;
+        linked.clocks = linked.config.detectors.race || self.reading;
         let endings = self.until_no_new_races(session, &linked, &start, before, racy);
         let mut forks = Vec::new();
         for ending in endings {
@@ -236,6 +270,7 @@ impl Explorer<'_> {
                 memories: session.memories(),
                 turns,
                 executions: times.saturating_mul(ending.executions),
+                clean: ending.clean,
             });
         }
         Ok(forks)
@@ -298,10 +333,14 @@ impl Explorer<'_> {
                 differing_outputs(self.launch, &outcome, &other) == 0
             });
             match known {
-                Some(known) => known.executions += fork.executions,
+                Some(known) => {
+                    known.executions += fork.executions;
+                    known.clean |= fork.clean;
+                }
                 None => self.result.outputs.push(DistinctOutput {
                     schedule,
                     executions: fork.executions,
+                    clean: fork.clean,
                     buffers: outcome.buffers,
                 }),
             }
@@ -330,6 +369,42 @@ fn key(finding: &Finding) -> Key {
 
 fn units_of(linked: &Linked) -> usize {
     crate::cast::at(linked.workgroups()).saturating_mul(crate::cast::at(linked.subgroups))
+}
+
+/// See [`super::waves`].
+pub fn waves(
+    launch: &Launch,
+    config: &Config,
+    hazards: &Hazards,
+    slots: u32,
+) -> Result<Option<Vec<Image>>, SimulateError> {
+    let mut session = Session::new(launch, config)?;
+    for position in 0..launch.dispatches.len() {
+        let mut linked = session.linked(position)?;
+        linked.clocks = false;
+        let known = hazards.storage.get(position).cloned().unwrap_or_default();
+        let racy = Racy { storage: known, workgroup: hazards.workgroup.get(position).cloned().unwrap_or_default() };
+        let watch = racy.watch(linked.granule_shifts.len());
+        let mut world = World::new(&linked, session.images.clone(), &watch, slots, Start::Waves);
+        world.advance();
+        while let Some(unit) = least(&world) {
+            world.take(unit);
+        }
+        if world.exhausted.is_some() || !world.is_done() {
+            return Ok(None);
+        }
+        session.images = world.storage.into_images();
+    }
+    let mut images = session.images;
+    images.truncate(launch.buffers.len());
+    Ok(Some(images))
+}
+
+/// The unit that can go on and has executed the fewest instructions.
+fn least(world: &World<'_>) -> Option<usize> {
+    let choices = world.choices();
+    let units = choices.iter().map(|choice| choice.unit).filter(|_| world.exhausted.is_none());
+    units.min_by_key(|&unit| (world.clock(unit), unit))
 }
 
 /// Slots and order of starting that a progress model means.
@@ -519,6 +594,9 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
     fn execution(&mut self, chooser: &mut Chooser) -> Racy {
         let mut world = World::new(self.linked, self.start.to_vec(), self.watch, self.slots, self.order);
         world.favours_lowest = self.explorer.options.progress == Progress::HsaObe;
+        if let Some(history) = world.history.as_mut().filter(|_| self.explorer.reading) {
+            history.versions = Some(Versions::default());
+        }
         world.advance();
         match chooser {
             Chooser::Search(search) => search.begin(),
@@ -565,10 +643,11 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
         } else if !redundant && !world.is_done() {
             self.no_progress(&world);
         }
+        let clean = signature(&world.recorder).is_empty();
         let racy = self.explain(&mut world);
         if !redundant && self.session.outcome.exhausted.is_none() && world.is_done() {
             let turns = std::mem::take(&mut world.turns);
-            self.ending(world.storage.into_images(), turns);
+            self.ending(world.storage.into_images(), turns, clean);
         }
         racy
     }
@@ -606,13 +685,15 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
 
     /// Nobody can take a turn, and not everyone has ended.
     fn no_progress(&mut self, world: &World<'_>) {
-        let Some(waiting) = world.spinners().into_iter().next() else { return };
+        self.explorer.stuck = true;
+        let waiting = world.spinners().into_iter().next().filter(|_| !self.explorer.reading);
+        let Some(waiting) = waiting else { return };
         self.report_wait(world, waiting);
     }
 
     /// Under HSA only the lowest workgroup is promised anything: does it wait for others?
     fn look_at_lowest(&mut self, world: &World<'_>) {
-        if self.explorer.options.progress != Progress::Hsa {
+        if self.explorer.reading || self.explorer.options.progress != Progress::Hsa {
             return;
         }
         let Some(&lowest) = world.residents().first() else { return };
@@ -636,6 +717,9 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
 
     /// Turns what the detectors noticed into findings, where it is new.
     fn explain(&mut self, world: &mut World<'_>) -> Racy {
+        if self.explorer.reading {
+            return Racy::default();
+        }
         let evidence = evidence(world);
         let signature = signature(&evidence.recorder);
         if signature.is_empty() || !self.explained.insert(signature) {
@@ -660,10 +744,11 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
         watched.map(|(buffer, watched)| (BufferId(buffer), ranges(watched))).collect()
     }
 
-    fn ending(&mut self, images: Vec<Image>, turns: Vec<Turns>) {
+    fn ending(&mut self, images: Vec<Image>, turns: Vec<Turns>, clean: bool) {
         let is_last = self.before.len() + 1 == self.explorer.launch.dispatches.len();
         if let Some(first) = self.endings.first()
             && is_last
+            && !self.explorer.reading
             && !self.carried.keys().any(|(rule, ..)| *rule == Rule::ScheduleDependent)
             && let Some(finding) = self.schedule_dependence(first, &images, &turns)
         {
@@ -674,13 +759,16 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             |ending: &&mut Ending| ending.images.iter().zip(&images).all(|(one, other)| one.difference(other).0 == 0);
         let full = self.endings.len() > MOST_MEMORIES;
         match self.endings.iter_mut().find(same) {
-            Some(ending) => ending.executions += 1,
+            Some(ending) => {
+                ending.executions += 1;
+                ending.clean |= clean;
+            }
             None if full => {}
             None => {
                 // A schedule has to say by itself where it switches.
                 let path = Path { watch: self.watch.clone(), slots: self.slots, start: self.order, turns };
                 let turns = path.refined(self.linked, self.start.to_vec()).map_or(path.turns, |path| path.turns);
-                self.endings.push(Ending { images, turns, executions: 1 });
+                self.endings.push(Ending { images, turns, executions: 1, clean });
             }
         }
     }

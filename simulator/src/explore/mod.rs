@@ -36,6 +36,8 @@ pub struct DistinctOutput {
     pub schedule: Schedule,
     /// Executions that gave them.
     pub executions: u64,
+    /// Whether one of them showed no race and no fault.
+    pub clean: bool,
     /// The launch's buffers at the end.
     pub buffers: Vec<crate::memory::Image>,
 }
@@ -116,6 +118,46 @@ impl Exploration {
 /// As [`crate::prove()`].
 pub fn explore(launch: &Launch, config: &Config, options: &ExploreOptions) -> Result<Exploration, SimulateError> {
     explorer::explore(launch, config, options)
+}
+
+/// The race-free reading of a launch: its executions when no plain access sees a write that does not come before it.
+///
+/// What comes before is said by program order, barriers, and atomics that synchronise; two writes that race leave what
+/// the later one in the execution writes. Without atomics there is one such reading, that of [`crate::prove()`]; where
+/// atomics decide who comes first there may be several, and any of their outputs is right.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Executions that ran to their end.
+    pub executions: u64,
+    /// Whether these are all outputs.
+    pub complete: bool,
+    /// Whether some execution waits for ever for a write that it can only see by racing with it.
+    pub stuck: bool,
+    /// What the outputs were. At most 32.
+    pub outputs: Vec<DistinctOutput>,
+}
+
+/// Runs the race-free reading under every schedule.
+///
+/// # Errors
+/// As [`crate::prove()`].
+pub fn reading(launch: &Launch, config: &Config, options: &ExploreOptions) -> Result<Reading, SimulateError> {
+    explorer::reading(launch, config, options)
+}
+
+/// What lock-step waves of `slots` slots leave in the buffers: workgroups start together when all slots are free, and
+/// who has executed least goes on. Whoever only spins is passed over. `None` where nobody makes progress or a budget
+/// runs out. `hazards` are bytes whose accesses are scheduling points, besides atomics: those that raced.
+///
+/// # Errors
+/// As [`crate::prove()`].
+pub fn waves(
+    launch: &Launch,
+    config: &Config,
+    hazards: &crate::Hazards,
+    slots: u32,
+) -> Result<Option<Vec<crate::memory::Image>>, SimulateError> {
+    explorer::waves(launch, config, hazards, slots)
 }
 
 /// Runs one schedule with all detectors, to its end or to where nobody makes progress; what the schedule leaves open is

@@ -8,6 +8,8 @@ pub enum Start {
     InOrder,
     /// In any order.
     AnyOrder,
+    /// In index order, and only when all slots are free: as many as there are slots start together.
+    Waves,
 }
 
 /// Which workgroups a device promises to let advance, by the names of Sorensen, Evrard and Donaldson, "GPU schedulers:

@@ -266,6 +266,9 @@ impl<'a> World<'a> {
     }
 
     fn fill_slots(&mut self, effects: &mut Effects) {
+        if self.start == Start::Waves && !self.active.is_empty() {
+            return;
+        }
         while self.is_someone_waiting() && self.free_slots() > 0 {
             if self.is_start_a_choice() {
                 break;
@@ -395,6 +398,13 @@ impl<'a> World<'a> {
             }
         }
         Some(element.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    }
+
+    /// Instructions that a subgroup of a resident workgroup has executed.
+    pub fn clock(&self, unit: UnitId) -> Option<u64> {
+        let (workgroup, subgroup) = self.place(unit);
+        let resident = self.groups.get(at(workgroup))?.resident.as_ref()?;
+        resident.subgroups.get(at(subgroup)).map(|subgroup| subgroup.clock)
     }
 
     /// Where a subgroup of a resident workgroup stands.

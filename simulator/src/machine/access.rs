@@ -160,7 +160,11 @@ impl Subgroup {
             self.relays.overwrite(touch);
             self.check_initialised(env, touch);
             self.shadow(env, touch);
-            self.transfer(env, touch);
+            if env.history.as_ref().is_some_and(|history| history.versions.is_some()) {
+                self.transfer_in_order(env, touch);
+            } else {
+                self.transfer(env, touch);
+            }
             if self.relays.pending() {
                 self.store_relayed(env, touch);
             }
@@ -861,7 +865,7 @@ impl Subgroup {
     }
 
     #[inline(always)]
-    fn transfer(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
+    pub(super) fn transfer(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         let Touch { access, place, lanes, size, .. } = *touch;
         match access.kind {
             AccessKind::Load => self.load(env, touch),
@@ -1153,7 +1157,7 @@ fn granules_per_lane(start: u64, size: u64, shift: u32) -> Option<u32> {
     (per.is_power_of_two() && per << shift == size && start.trailing_zeros() >= shift).then(|| per.trailing_zeros())
 }
 
-fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
+pub(super) fn put(env: &mut Environment<'_>, place: &Place, address: u64, bytes: &[u8]) {
     let start = place.start + address;
     if env.workgroup.changes.is_some() {
         count_change(env, place, start, bytes);

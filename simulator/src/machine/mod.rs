@@ -11,6 +11,7 @@ pub mod environment;
 pub mod exact;
 pub mod known;
 pub mod order;
+mod ordered;
 pub mod pending;
 mod quick;
 pub mod registers;

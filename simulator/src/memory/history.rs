@@ -14,6 +14,7 @@ use std::ops::Range;
 use super::messages::{Memory, Messages};
 use super::pages::PageTable;
 use super::shadow::Class;
+use super::versions::Versions;
 use crate::cast::{at, at64, narrow, wide};
 use crate::ir::{AccessKind, Base, Instr, Order, Program, Scope, Space};
 use crate::link::Linked;
@@ -218,6 +219,8 @@ pub struct History {
     cells: BTreeMap<Memory, Cells>,
     /// What atomic writes pass on.
     pub messages: Messages,
+    /// Overwritten values, while the race-free reading is run.
+    pub versions: Option<Versions>,
     /// Whether some atomic or fence has the scope of a workgroup.
     pub narrow_scopes: bool,
     /// Whether a relaxed store can follow a release of the same invocation.
@@ -239,6 +242,7 @@ impl History {
         Self {
             cells: BTreeMap::new(),
             messages: Messages::default(),
+            versions: None,
             narrow_scopes: facts.narrow_scopes,
             relaxed_stores: facts.relaxed_stores,
             mixed: facts.mixed,
@@ -347,6 +351,9 @@ impl History {
     pub fn end_workgroup(&mut self, workgroup: u32) {
         self.cells.remove(&Memory::Workgroup(workgroup));
         self.messages.forget(Memory::Workgroup(workgroup));
+        if let Some(versions) = &mut self.versions {
+            versions.end_workgroup(workgroup);
+        }
     }
 
     /// Whether it outgrew the memory budget, when `others` hold so much besides. Then it enters nothing any more.
@@ -357,7 +364,8 @@ impl History {
 
     /// Bytes it holds in memory.
     pub fn footprint(&self) -> u64 {
-        self.cells.values().map(Cells::footprint).sum::<u64>() + self.messages.footprint()
+        let versions = self.versions.as_ref().map_or(0, Versions::footprint);
+        self.cells.values().map(Cells::footprint).sum::<u64>() + self.messages.footprint() + versions
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod messages;
 mod pages;
 pub(crate) mod shadow;
 mod storage;
+pub(crate) mod versions;
 
 pub use image::Image;
 pub use pages::PAGE;
