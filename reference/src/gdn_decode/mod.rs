@@ -17,12 +17,20 @@
 //! A request reads its state from one slot of the pool and writes the last one to another or the same.
 
 pub mod error;
+pub mod model;
+pub mod path;
 pub mod problem;
 pub mod shape;
 
+mod butterfly;
 mod indices;
+mod job;
+mod lanes;
+mod preparation;
 mod seeded;
 
 pub use error::{Index, ProblemError};
+pub use model::Outputs;
+pub use path::Path;
 pub use problem::{Inputs, Problem};
 pub use shape::{Shape, Sizes, StateType};
