@@ -18,6 +18,7 @@
 
 pub mod error;
 pub mod model;
+pub mod oracle;
 pub mod path;
 pub mod problem;
 pub mod shape;
@@ -26,11 +27,17 @@ mod butterfly;
 mod indices;
 mod job;
 mod lanes;
+#[cfg(test)]
+mod plain;
 mod preparation;
 mod seeded;
 
 pub use error::{Index, ProblemError};
 pub use model::Outputs;
+pub use oracle::{L2Norm, Oracle};
 pub use path::Path;
 pub use problem::{Inputs, Problem};
 pub use shape::{Shape, Sizes, StateType};
+
+#[cfg(test)]
+mod tests;

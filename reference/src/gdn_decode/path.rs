@@ -26,8 +26,8 @@ impl Path {
 
     /// The rows of V in the order in which a launch with tiles of `tile_v` rows computes them: by workgroup, then by
     /// group, then as the group's loop takes them. No row's bits depend on it.
-    pub fn rows(self, tile_v: u32) -> Vec<u32> {
-        let tile_v = tile_v.clamp(1, super::shape::HEAD);
+    #[cfg(test)]
+    pub(super) fn rows(self, tile_v: u32) -> Vec<u32> {
         let workgroups = super::shape::HEAD.div_ceil(tile_v);
         let of_group = move |group: u32| -> Vec<u32> {
             match self {
