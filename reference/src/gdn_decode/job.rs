@@ -2,7 +2,7 @@
 //!
 //! A problem falls apart into such jobs, which share no byte that anybody writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::Outputs;
 use super::problem::{POOL_FILL, Problem};
@@ -61,40 +61,45 @@ pub(super) fn jobs<'a>(problem: &'a Problem, outputs: &'a mut Outputs) -> Vec<Jo
             job.written = Some(bytes);
         }
     }
-    jobs.retain_mut(|job| problem.read_slot(job.request).is_some() || job.skip());
-    jobs
-}
-
-impl Job<'_> {
-    /// Writes what a skipped request leaves; returns that nothing else is to be done.
-    fn skip(&mut self) -> bool {
-        self.output.iter_mut().for_each(|row| row.fill(0));
-        false
+    let skipped = |job: &Job<'_>| problem.read_slot(job.request).is_none();
+    for job in jobs.iter_mut().filter(|job| skipped(job)) {
+        job.output.iter_mut().for_each(|row| row.fill(0));
     }
+    jobs.retain(|job| !skipped(job));
+    jobs
 }
 
 /// Makes every buffer as long as it must be, and drops those that a launch does not write. Returns who writes a slot.
 fn lay_out(problem: &Problem, outputs: &mut Outputs) -> BTreeMap<u64, u32> {
     let shape = problem.shape();
-    let unspecified = problem.unspecified_slots();
-    let written = |request| problem.write_slot(request).map(|slot| (slot, request));
-    let exists = |&(slot, _): &(u64, u32)| slot < shape.pool() && !unspecified.contains(&slot);
-    let writers: BTreeMap<u64, u32> = (0..shape.b()).filter_map(written).filter(exists).collect();
-
-    let raced = problem.unspecified_requests();
-    let caches =
-        |request: u32| shape.cache_intermediate() && problem.read_slot(request).is_some() && !raced.contains(&request);
-    let cached: Vec<u32> = (0..shape.b()).filter(|&request| caches(request)).collect();
-
+    let (writers, cached) = (writers(problem), cached(problem));
     let slot_bytes = shape.slot_bytes() as usize;
     outputs.output.resize(shape.value_elements() * 2, 0);
     outputs.states.retain(|slot, _| writers.contains_key(slot));
     for &slot in writers.keys() {
         outputs.states.entry(slot).or_default().resize(slot_bytes, 0);
     }
-    outputs.intermediate.retain(|request, _| cached.binary_search(request).is_ok());
+    outputs.intermediate.retain(|request, _| cached.contains(request));
     for &request in &cached {
         outputs.intermediate.entry(request).or_default().resize(slot_bytes * shape.t() as usize, 0);
     }
     writers
+}
+
+/// Which request writes a slot, for the slots with specified contents.
+pub(super) fn writers(problem: &Problem) -> BTreeMap<u64, u32> {
+    let unspecified = problem.unspecified_slots();
+    let written = |request| problem.write_slot(request).map(|slot| (slot, request));
+    let exists = |&(slot, _): &(u64, u32)| slot < problem.shape().pool() && !unspecified.contains(&slot);
+    (0..problem.shape().b()).filter_map(written).filter(exists).collect()
+}
+
+/// The requests whose intermediate states are written and specified.
+pub(super) fn cached(problem: &Problem) -> BTreeSet<u32> {
+    if !problem.shape().cache_intermediate() {
+        return BTreeSet::new();
+    }
+    let unspecified = problem.unspecified_requests();
+    let caches = |&request: &u32| problem.read_slot(request).is_some() && !unspecified.contains(&request);
+    (0..problem.shape().b()).filter(caches).collect()
 }

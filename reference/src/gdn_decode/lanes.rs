@@ -189,9 +189,9 @@ fn advance<P: Profile, const LANES: usize, const SHARE: usize, const PARITY: boo
     }
     let dot = sum_of_products::<P, LANES, SHARE, PARITY>(n, s, &token.k);
     let d = n.mul(n.sub(token.v[v], dot), token.beta);
-    for p in 0..SHARE {
-        for lane in 0..LANES {
-            s[p][lane] = n.multiply_add(d, token.k[p][lane], s[p][lane]);
+    for (vector, k) in s.iter_mut().zip(&token.k) {
+        for (x, &k) in vector.iter_mut().zip(k) {
+            *x = n.multiply_add(d, k, *x);
         }
     }
     sum_of_products::<P, LANES, SHARE, PARITY>(n, s, &token.q)

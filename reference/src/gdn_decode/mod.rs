@@ -22,8 +22,12 @@ pub mod oracle;
 pub mod path;
 pub mod problem;
 pub mod shape;
+pub mod tolerance;
 
+mod bounded;
 mod butterfly;
+#[cfg(test)]
+mod golden;
 mod indices;
 mod job;
 mod lanes;
