@@ -17,12 +17,31 @@
 //! A request reads its state from one slot of the pool and writes the last one to another or the same.
 
 pub mod error;
+pub mod model;
+pub mod oracle;
+pub mod path;
 pub mod problem;
 pub mod shape;
+pub mod tolerance;
 
+mod bounded;
+mod butterfly;
+#[cfg(test)]
+mod golden;
 mod indices;
+mod job;
+mod lanes;
+#[cfg(test)]
+mod plain;
+mod preparation;
 mod seeded;
 
 pub use error::{Index, ProblemError};
+pub use model::Outputs;
+pub use oracle::{L2Norm, Oracle};
+pub use path::Path;
 pub use problem::{Inputs, Problem};
 pub use shape::{Shape, Sizes, StateType};
+
+#[cfg(test)]
+mod tests;
