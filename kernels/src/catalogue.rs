@@ -173,6 +173,8 @@ pub enum SafeUnder {
         /// Resident workgroups.
         slots: u32,
     },
+    /// Nothing is demanded of the label.
+    NotStated,
 }
 
 impl SafeUnder {
@@ -181,6 +183,7 @@ impl SafeUnder {
         match self {
             Self::AnyOrder => "any-order",
             Self::LockstepWaves { .. } => "lockstep-waves",
+            Self::NotStated => "not-stated",
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridproof_launch::{Buffer, ByteRange, Contents, DType, Fill, LaunchError, MayRace, Tensor};
-use gridproof_reference::gdn_decode::{POOL_FILL, Problem, Shape, StateType};
+use gridproof_reference::gdn_decode::problem::POOL_FILL;
+use gridproof_reference::gdn_decode::{Problem, Shape, StateType};
 
 /// Longest pool whose every byte is spelt out, in bytes.
 const LONGEST_DENSE_POOL: u64 = 64 << 20;
