@@ -9,8 +9,8 @@
 
 /// Unit roundoff of f32, enlarged.
 const SINGLE: f64 = 1.000_01 / 16_777_216.0;
-/// Unit roundoff of bf16, enlarged.
-const BRAIN: f64 = 1.000_01 / 512.0;
+/// Half an ulp of a bf16 over its power of two.
+const BRAIN: f64 = 1.0 / 256.0;
 /// 2^-126: what flushing a denormal may lose.
 const FLUSHED: f64 = f32::MIN_POSITIVE as f64;
 /// 2^127
@@ -54,9 +54,10 @@ impl Bounded {
         Self { error: self.error + 2.0 * ulps * SINGLE * self.magnitude() + FLUSHED, ..self }.finite()
     }
 
-    /// After rounding to bf16, which keeps denormals (multiples of 2^-133).
+    /// After rounding to bf16: half an ulp of the largest magnitude, or of the denormals, which are kept.
     pub(super) fn brain(self) -> Self {
-        Self { error: self.error + BRAIN * self.magnitude() + FLUSHED / 128.0, ..self }.finite()
+        let power = f64::from_bits(self.magnitude().to_bits() & f64::INFINITY.to_bits());
+        Self { error: self.error + BRAIN * power.max(FLUSHED), ..self }.finite()
     }
 
     /// The product before it is rounded.

@@ -17,7 +17,7 @@
 //! sum s k^, s q^   of every term the errors of its factors; roundings as in Path::roundings, of the magnitudes
 //! (v - dot) beta   2 u
 //! s + d k^         2 u (product and sum; a fused multiply-add rounds once)
-//! bf16             2^-9, for outputs and for states that are stored
+//! bf16             half an ulp, at most 2^-8; for outputs and for states that are stored
 //! ```
 //!
 //! An ulp is at most 2 u. The errors in ulp are the documented ones of `numerics`. Every operation may also lose a
