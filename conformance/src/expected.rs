@@ -15,7 +15,7 @@ pub(crate) fn words(expectation: &Expectation) -> String {
     let verdict = expectation.verdict.name();
     match expectation.safe_under {
         SafeUnder::AnyOrder if findings.is_empty() => verdict.to_owned(),
-        SafeUnder::AnyOrder => format!("{verdict}, {}", findings.join(", ")),
+        SafeUnder::AnyOrder | SafeUnder::NotStated => format!("{verdict}, {}", findings.join(", ")),
         SafeUnder::LockstepWaves { slots } => {
             format!("{verdict}, {}, right only in lock-step waves of {slots} slots or more", findings.join(", "))
         }
@@ -27,6 +27,7 @@ pub(crate) fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, find
     let demanded = match expectation.verdict {
         Demanded::RaceFree => Verdict::RaceFree,
         Demanded::Racy => Verdict::Racy,
+        Demanded::Faulty => Verdict::Faulty,
     };
     if verdict != demanded {
         return Some(format!("the verdict is {}, and {} is demanded", verdict.word(), demanded.word()));
@@ -49,6 +50,7 @@ pub(crate) fn label_mismatch(expectation: &Expectation, label: Label) -> Option<
     let demanded = match expectation.safe_under {
         SafeUnder::AnyOrder => Label { assumption: Assumption::AnyOrder, slots: None },
         SafeUnder::LockstepWaves { slots } => Label { assumption: Assumption::LockstepWaves, slots: Some(slots) },
+        SafeUnder::NotStated => return None,
     };
     let words = |label: Label| match label.slots {
         Some(slots) => format!("{} of {slots} slots", label.assumption.word()),
@@ -57,12 +59,13 @@ pub(crate) fn label_mismatch(expectation: &Expectation, label: Label) -> Option<
     (label != demanded).then(|| format!("safe under {}, and {} is demanded", words(label), words(demanded)))
 }
 
-/// The label that is demanded with `slots` slots.
-pub(crate) fn label_at(expectation: &Expectation, slots: u32) -> Assumption {
+/// The label that is demanded with `slots` slots; `None` where nothing is.
+pub(crate) fn label_at(expectation: &Expectation, slots: u32) -> Option<Assumption> {
     match expectation.safe_under {
-        SafeUnder::AnyOrder => Assumption::AnyOrder,
-        SafeUnder::LockstepWaves { slots: needed } if needed <= slots => Assumption::LockstepWaves,
-        SafeUnder::LockstepWaves { .. } => Assumption::None,
+        SafeUnder::AnyOrder => Some(Assumption::AnyOrder),
+        SafeUnder::LockstepWaves { slots: needed } if needed <= slots => Some(Assumption::LockstepWaves),
+        SafeUnder::LockstepWaves { .. } => Some(Assumption::None),
+        SafeUnder::NotStated => None,
     }
 }
 
@@ -77,16 +80,16 @@ pub(crate) fn threshold_mismatch(
         return None;
     }
     let Threshold { key, value, slots, .. } = threshold;
-    if label_at(at, *slots) != Assumption::None {
+    if label_at(at, *slots).is_some_and(|label| label != Assumption::None) {
         return Some(format!("outputs go wrong at {key} = {value}, where they should still be right"));
     }
-    let early = below.is_some_and(|below| label_at(below, *slots) == Assumption::None);
+    let early = below.is_some_and(|below| label_at(below, *slots) == Some(Assumption::None));
     early.then(|| format!("outputs are right below {key} = {value}, where they should be wrong already"))
 }
 
 #[cfg(test)]
 mod tests {
-    use gridproof_kernels::catalogue::ExpectedFinding;
+    use gridproof_kernels::catalogue::{ExpectedFinding, Outputs};
 
     use super::*;
 
@@ -95,11 +98,17 @@ mod tests {
             verdict: Demanded::Racy,
             findings: vec![ExpectedFinding { rule: "GP0001", place: "residual" }],
             safe_under: SafeUnder::LockstepWaves { slots },
+            outputs: Outputs::Right,
         }
     }
 
     fn race_free() -> Expectation {
-        Expectation { verdict: Demanded::RaceFree, findings: vec![], safe_under: SafeUnder::AnyOrder }
+        Expectation {
+            verdict: Demanded::RaceFree,
+            findings: vec![],
+            safe_under: SafeUnder::AnyOrder,
+            outputs: Outputs::Right,
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct VariantEntry {
     pub required: &'static str,
     /// The shapes of the main job, as `--shape` takes them; the first is the default.
     pub shapes: &'static [&'static str],
+    /// Shapes of the main job with buffers beyond the 32 bits in which WGSL addresses: for the other languages.
+    pub long_shapes: &'static [&'static str],
 }
 
 /// All kernels.
@@ -146,6 +148,8 @@ pub enum Verdict {
     RaceFree,
     /// At least the expected races.
     Racy,
+    /// No race, but at least the expected faults.
+    Faulty,
 }
 
 impl Verdict {
@@ -154,6 +158,7 @@ impl Verdict {
         match self {
             Self::RaceFree => "race-free",
             Self::Racy => "racy",
+            Self::Faulty => "faulty",
         }
     }
 }
@@ -168,6 +173,8 @@ pub enum SafeUnder {
         /// Resident workgroups.
         slots: u32,
     },
+    /// Nothing is demanded of the label.
+    NotStated,
 }
 
 impl SafeUnder {
@@ -176,6 +183,7 @@ impl SafeUnder {
         match self {
             Self::AnyOrder => "any-order",
             Self::LockstepWaves { .. } => "lockstep-waves",
+            Self::NotStated => "not-stated",
         }
     }
 }
@@ -189,6 +197,16 @@ pub struct ExpectedFinding {
     pub place: &'static str,
 }
 
+/// Whether a launch computes what the model says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outputs {
+    /// Every output has the model's bits, in the race-free reading of a racy launch.
+    #[default]
+    Right,
+    /// Some output has not, or holds bytes that a finding leaves without a right value.
+    Wrong,
+}
+
 /// What one launch must be reported as: these findings, no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
@@ -198,6 +216,8 @@ pub struct Expectation {
     pub findings: Vec<ExpectedFinding>,
     /// The label of a racy launch.
     pub safe_under: SafeUnder,
+    /// What comparing the outputs with the model must say.
+    pub outputs: Outputs,
 }
 
 #[cfg(test)]
@@ -230,9 +250,10 @@ mod tests {
         for entry in catalogue() {
             assert_eq!(kernel(entry.name).map(|found| found.summary), Some(entry.summary));
             for variant in entry.variants {
+                let mut shapes = variant.shapes.iter().chain(variant.long_shapes);
                 assert_eq!(entry.variants.iter().filter(|other| other.name == variant.name).count(), 1);
                 assert!(!variant.shapes.is_empty());
-                assert!(variant.shapes.iter().all(|shape| entry.shape_values(shape, "").is_ok()));
+                assert!(shapes.all(|shape| entry.shape_values(shape, "").is_ok()));
             }
         }
     }

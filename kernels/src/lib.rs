@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+pub mod gdn_decode;
 pub mod resadd_norm_gemv_int4;
 
 /// The arithmetic that every WGSL kernel is built on; appended to the kernel's own text.

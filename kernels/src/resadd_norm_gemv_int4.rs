@@ -19,7 +19,9 @@ use gridproof_launch::{
 };
 use gridproof_reference::resadd_norm_gemv_int4::{Path, Problem, ProblemError, Shape};
 
-use crate::catalogue::{Expectation, ExpectedFinding, Kernel, SafeUnder, ShapeError, ShapeKey, VariantEntry, Verdict};
+use crate::catalogue::{
+    Expectation, ExpectedFinding, Kernel, Outputs, SafeUnder, ShapeError, ShapeKey, VariantEntry, Verdict,
+};
 use crate::{NUMERICS_CUDA, NUMERICS_CUDA_NAME, NUMERICS_WGSL};
 
 /// Most workgroups in one dimension of a grid that every device must offer.
@@ -260,10 +262,11 @@ pub fn expectation(shape: Shape, variant: Variant, options: Options) -> Expectat
     if variant == Variant::FusedNoBarrier && shape.groups() > 1 && !healed {
         findings.push(ExpectedFinding { rule: "GP0002", place: "partial" });
     }
+    let outputs = Outputs::Right;
     if findings.is_empty() {
-        return Expectation { verdict: Verdict::RaceFree, findings, safe_under: SafeUnder::AnyOrder };
+        return Expectation { verdict: Verdict::RaceFree, findings, safe_under: SafeUnder::AnyOrder, outputs };
     }
-    Expectation { verdict: Verdict::Racy, findings, safe_under: SafeUnder::LockstepWaves { slots: shape.n() } }
+    Expectation { verdict: Verdict::Racy, findings, safe_under: SafeUnder::LockstepWaves { slots: shape.n() }, outputs }
 }
 
 /// The entry in the catalogue.
@@ -283,18 +286,21 @@ pub const KERNEL: Kernel = Kernel {
             required: "n = 1: race-free. n > 1: GP0001 on `residual`, workgroup 0 writes what every other reads; \
                        safe only in lock-step waves of n slots or more",
             shapes: &["n=256,k=2048"],
+            long_shapes: &[],
         },
         VariantEntry {
             name: "split512",
             summary: "the pull request's fix: above 512 rows a one-workgroup prepass and a plain GEMV, else fused",
             required: "n > 512: race-free. n <= 512: as `fused`, safe only in lock-step waves of n slots or more",
             shapes: &["n=640,k=2048", "n=256,k=2048"],
+            long_shapes: &[],
         },
         VariantEntry {
             name: "split",
             summary: "always the prepass and the plain GEMV",
             required: "race-free",
             shapes: &["n=256,k=2048"],
+            long_shapes: &[],
         },
         VariantEntry {
             name: "fused_no_barrier",
@@ -302,6 +308,7 @@ pub const KERNEL: Kernel = Kernel {
             required: "more than one group a row: GP0002 on `partial`; one group: clean of it. n > 1: also GP0001 \
                        as `fused`",
             shapes: &["n=256,k=2048"],
+            long_shapes: &[],
         },
     ],
 };

@@ -80,7 +80,7 @@ fn normal_quantile(p: f64) -> f64 {
 
 /// ln of a positive normal number by 2 artanh((m - 1) / (m + 1)) on a significand m in [1/sqrt 2, sqrt 2);
 /// the series stops where a term falls below 10^-16.
-fn natural_logarithm(x: f64) -> f64 {
+pub(crate) fn natural_logarithm(x: f64) -> f64 {
     const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
     let shifted = x.to_bits().wrapping_sub(SQRT_HALF_BITS);
     let exponent = shifted.cast_signed() >> 52;

@@ -1,0 +1,192 @@
+//! What a launch must be reported as, from the problem alone.
+
+use std::collections::BTreeMap;
+
+use gridproof_launch::Language;
+use gridproof_reference::gdn_decode::{Problem, StateType};
+
+use super::variant::{Options, Reduction, Variant};
+use crate::catalogue::{Expectation, ExpectedFinding, Outputs, SafeUnder, Verdict};
+
+/// The workgroup variables of the preparation, in order of their names.
+const PREPARED: [&str; 4] = ["alphas", "betas", "k_normed", "q_normed"];
+
+/// Tokens that one pass of the preparation takes.
+const PASS: u32 = 4;
+
+/// Elements of the state of one value head.
+const STATE: u64 = 128 * 128;
+
+/// Elements that an offset in a signed 32-bit integer reaches.
+const REACH: u64 = 1 << 31;
+
+/// Bits of the smallest f32 whose `exp` is infinite, 88.722839.
+const EXP_OVERFLOWS: u32 = 0x42b1_7218;
+
+/// What the launch of a variant must be reported as: for indices below 2^31 / 16,384 slots, and for any where the
+/// caller's check is on.
+pub fn expectation(problem: &Problem, variant: Variant, options: Options) -> Expectation {
+    let mut found = Found::default();
+    requests_meet(problem, &mut found);
+    beyond_pool(problem, &mut found);
+    match variant {
+        Variant::Auto | Variant::WideVec | Variant::Ilp4 | Variant::Pretranspose => {}
+        Variant::IntermediateBySlot => by_slot(problem, &mut found),
+        Variant::Offset32 if options.language == Language::Cuda => offset(problem, &mut found),
+        Variant::IntermediateOffset32 if options.language == Language::Cuda => intermediate_offset(problem, &mut found),
+        // WGSL cannot address what would wrap.
+        Variant::Offset32 | Variant::IntermediateOffset32 => {}
+        Variant::WideVecNoPassBarrier => no_pass_barrier(problem, options, &mut found),
+        Variant::SoftplusBranchless => branchless(problem, &mut found),
+    }
+    found.expectation()
+}
+
+#[derive(Default)]
+struct Found {
+    findings: Vec<ExpectedFinding>,
+    /// Of a racy launch.
+    safe_under: Option<SafeUnder>,
+    outputs: Outputs,
+}
+
+impl Found {
+    fn add(&mut self, rule: &'static str, place: &'static str, outputs: Outputs) {
+        self.findings.push(ExpectedFinding { rule, place });
+        if outputs == Outputs::Wrong {
+            self.outputs = Outputs::Wrong;
+        }
+    }
+
+    fn expectation(mut self) -> Expectation {
+        self.findings.sort_by_key(|finding| (finding.rule, finding.place));
+        self.findings.dedup();
+        let racy = self.findings.iter().any(|finding| matches!(finding.rule, "GP0001" | "GP0002"));
+        let verdict = match racy {
+            true => Verdict::Racy,
+            false if self.findings.is_empty() => Verdict::RaceFree,
+            false => Verdict::Faulty,
+        };
+        let safe_under = self.safe_under.unwrap_or(SafeUnder::AnyOrder);
+        Expectation { verdict, findings: self.findings, safe_under, outputs: self.outputs }
+    }
+}
+
+/// Two requests on one slot, one of which writes it: only where the caller's check was off. The null slot is declared
+/// to race as soon as a request has no slot.
+fn requests_meet(problem: &Problem, found: &mut Found) {
+    let (shape, inputs) = (problem.shape(), problem.inputs());
+    let mut indices = inputs.read_indices.iter().chain(&inputs.write_indices);
+    let declared = shape.state() == StateType::Bf16 && indices.any(|index| *index < 0);
+    let raced = |slot: &u64| *slot < shape.pool() && !(declared && *slot == 0);
+    let mut writers: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for request in 0..shape.b() {
+        if let Some(slot) = problem.write_slot(request).filter(raced) {
+            writers.entry(slot).or_default().push(request);
+        }
+    }
+    let twice = writers.values().any(|writers| writers.len() > 1);
+    let read = |request: u32| {
+        let slot = problem.read_slot(request);
+        let writers = slot.and_then(|slot| writers.get(&slot)).map_or(&[][..], Vec::as_slice);
+        writers.iter().any(|&writer| writer != request)
+    };
+    if twice || (0..shape.b()).any(read) {
+        // A state that was written twice has no right value.
+        found.add("GP0001", "state_pool", if twice { Outputs::Wrong } else { Outputs::Right });
+        found.safe_under = Some(SafeUnder::NotStated);
+    }
+}
+
+/// A slot that the pool does not have: only where the caller's check was off.
+fn beyond_pool(problem: &Problem, found: &mut Found) {
+    if used_slots(problem).any(|slot| slot >= problem.shape().pool()) {
+        found.add("GP0004", "state_pool", Outputs::Wrong);
+    }
+}
+
+/// The slots that requests read and write, some more than once.
+fn used_slots(problem: &Problem) -> impl Iterator<Item = u64> {
+    (0..problem.shape().b()).flat_map(|request| [problem.read_slot(request), problem.write_slot(request)]).flatten()
+}
+
+/// The rows of `intermediate_states` are those of the slot, of which there are as many as requests.
+fn by_slot(problem: &Problem, found: &mut Found) {
+    let shape = problem.shape();
+    if !shape.cache_intermediate() {
+        return;
+    }
+    let mut users: BTreeMap<u64, u32> = BTreeMap::new();
+    for request in 0..shape.b() {
+        let Some(slot) = problem.read_slot(request) else { continue };
+        if slot >= u64::from(shape.b()) {
+            found.add("GP0004", "intermediate_states", Outputs::Wrong);
+        } else {
+            *users.entry(slot).or_default() += 1;
+        }
+        if slot != u64::from(request) {
+            found.outputs = Outputs::Wrong;
+        }
+    }
+    if users.values().any(|users| *users > 1) {
+        found.add("GP0001", "intermediate_states", Outputs::Wrong);
+        found.safe_under = Some(SafeUnder::NotStated);
+    }
+}
+
+fn offset(problem: &Problem, found: &mut Found) {
+    let shape = problem.shape();
+    let last_head = u64::from(shape.hv() - 1);
+    let farthest = |slot: u64| match shape.is_dense() {
+        true => slot.saturating_mul(shape.stride()).saturating_add(last_head * STATE),
+        // The head is added in 64 bits.
+        false => slot.saturating_mul(shape.stride()),
+    };
+    if used_slots(problem).any(|slot| farthest(slot) >= REACH) {
+        found.add("GP0005", "state_pool", Outputs::Wrong);
+    }
+}
+
+fn intermediate_offset(problem: &Problem, found: &mut Found) {
+    let shape = problem.shape();
+    let [t, hv, steps] = [shape.t(), shape.hv(), shape.steps()].map(u64::from);
+    let last = (0..shape.b()).rev().find(|&request| problem.read_slot(request).is_some());
+    let Some(last) = last.filter(|_| shape.cache_intermediate()) else { return };
+    let row = (u64::from(last) * steps + t - 1).saturating_mul(hv).saturating_add(hv - 1);
+    if row >= REACH / STATE {
+        found.add("GP0005", "intermediate_states", Outputs::Wrong);
+    }
+}
+
+fn no_pass_barrier(problem: &Problem, options: Options, found: &mut Found) {
+    let tokens = problem.shape().t();
+    if options.reduction == Reduction::Workgroup && tokens > PASS {
+        // The sums of the last pass order what the first pass stored, and those of the first token the rest.
+        return;
+    }
+    // Subgroups in step read a token that none of them has prepared yet, unless all prepare one.
+    let outputs = if tokens < PASS { Outputs::Wrong } else { Outputs::Right };
+    for place in PREPARED {
+        found.add("GP0002", place, outputs);
+        if options.language == Language::Cuda && tokens < PASS {
+            found.add("GP0006", place, outputs);
+        }
+    }
+    found.safe_under.get_or_insert(SafeUnder::LockstepWaves { slots: 1 });
+}
+
+/// Both branches count: 0 times an infinite exponential is NaN.
+fn branchless(problem: &Problem, found: &mut Found) {
+    let (shape, inputs) = (problem.shape(), problem.inputs());
+    let unspecified = problem.unspecified_requests();
+    let heads = (0..shape.b()).flat_map(|request| (0..shape.t() * shape.hv()).map(move |gate| (request, gate)));
+    let infinite = heads.zip(&inputs.a).any(|((request, gate), a)| {
+        let bias = usize::try_from(gate % shape.hv()).ok().and_then(|head| inputs.dt_bias.get(head));
+        let x = f32::from_bits(u32::from(*a) << 16) + bias.copied().unwrap_or_default();
+        let computed = problem.read_slot(request).is_some() && !unspecified.contains(&request);
+        computed && x >= f32::from_bits(EXP_OVERFLOWS)
+    });
+    if infinite {
+        found.outputs = Outputs::Wrong;
+    }
+}

@@ -1,0 +1,218 @@
+//! From a problem to a launch, or why there is none.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use gridproof_launch::{
+    Argument, Buffer, BufferId, Constant, Dispatch, Language, Launch, LaunchError, Module, MultiplyAdd, Source, Target,
+};
+use gridproof_reference::gdn_decode::{Path, Problem, Shape, StateType};
+
+use super::buffers::buffers;
+use super::dispatcher::{Choice, choose};
+use super::variant::{Options, Reduction, Variant};
+use crate::{NUMERICS_CUDA, NUMERICS_CUDA_NAME, NUMERICS_WGSL};
+
+/// Most workgroups in one dimension of a grid that every device must offer to WGSL.
+pub const WGSL_GRID_LIMIT: u64 = 65_535;
+
+/// Most workgroups in x of a CUDA grid.
+pub const CUDA_GRID_LIMIT: u64 = (1 << 31) - 1;
+
+/// Longest buffer that WGSL's 32-bit offsets reach, in bytes.
+pub const WGSL_BUFFER_LIMIT: u64 = (1 << 32) - 1;
+
+/// The name of the WGSL module in reports.
+pub const MODULE_NAME: &str = "gdn_decode.wgsl";
+
+/// The name of the CUDA C++ module in reports.
+pub const CUDA_MODULE_NAME: &str = "gdn_decode.cu";
+
+/// Invocations of a workgroup.
+const INVOCATIONS: u32 = 128;
+
+/// Why there is no launch for a valid problem.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A variant that has no kernel for the problem's states.
+    #[error("variant `{variant}` has no kernel for {} states", state_name(*state))]
+    StateType {
+        /// The variant.
+        variant: &'static str,
+        /// Type of the states.
+        state: StateType,
+    },
+    /// A tile that the kernel does not have.
+    #[error("tile = {tile_v}: `{}` has tiles of {} rows", entry(*path), numbers(path.tiles()))]
+    Tile {
+        /// Rows asked for.
+        tile_v: u32,
+        /// The kernel.
+        path: Path,
+    },
+    /// More workgroups than a grid has.
+    #[error(
+        "b = {b}, hv = {hv}, tile = {tile_v}: {workgroups} workgroups, but a {} grid has at most {limit} in x",
+        language.title()
+    )]
+    GridTooWide {
+        /// Requests.
+        b: u32,
+        /// Value heads.
+        hv: u32,
+        /// Rows of V for one workgroup.
+        tile_v: u32,
+        /// Workgroups it takes.
+        workgroups: u64,
+        /// Workgroups there can be.
+        limit: u64,
+        /// Whose grid.
+        language: Language,
+    },
+    /// A buffer that WGSL cannot address.
+    #[error("buffer `{buffer}` of {sizes} takes {bytes} bytes, more than the {WGSL_BUFFER_LIMIT} that WGSL addresses")]
+    BufferTooLong {
+        /// The buffer's name.
+        buffer: String,
+        /// Its shape, in words.
+        sizes: String,
+        /// Bytes it takes.
+        bytes: u64,
+    },
+    /// A slot stride that 32-bit arithmetic does not hold to begin with.
+    #[error("stride = {stride} elements: variant `offset32` takes strides up to {} elements", i32::MAX)]
+    Stride {
+        /// Elements from one slot to the next.
+        stride: u64,
+    },
+    /// A reduction that the source does not have.
+    #[error("reduction through workgroup memory: the CUDA source adds up in subgroups of 32 invocations only")]
+    CudaReduction,
+    /// The launch types refused a tensor.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+}
+
+const fn state_name(state: StateType) -> &'static str {
+    match state {
+        StateType::Bf16 => "bf16",
+        StateType::F32 => "f32",
+    }
+}
+
+fn numbers(numbers: &[u32]) -> String {
+    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The entry point of a kernel.
+pub(super) const fn entry(path: Path) -> &'static str {
+    match path {
+        Path::WideVec => "wide_vec",
+        Path::Ilp4 => "ilp4",
+        Path::Pretranspose => "pretranspose",
+    }
+}
+
+/// The launch of one variant: one dispatch of `B * HV * (128 / tile)` workgroups of 128 invocations.
+///
+/// Buffers: `q`, `k`: `[B, T, H, 128]` bf16; `v`: `[B, T, HV, 128]` bf16; `a`, `b`: `[B, T, HV]` bf16, with one element
+/// more where that is odd, as WGSL reads whole words; `a_log`, `dt_bias`: `[HV]` f32; `read_indices`,
+/// `write_indices`: `[B]` i32; `state_pool` (output if it is updated): `[pool, HV, 128, 128]`, or `[pool, stride]` where
+/// slots are padded; `output` (output): `[B, T, HV, 128]` bf16; `intermediate_states` (output if it is cached):
+/// `[B, steps, HV, 128, 128]`, or 16 bytes that nobody touches. `output` and `intermediate_states` start
+/// uninitialised. In CUDA C++ they are the kernels' parameters, in that order. Where requests have no slot in a bf16
+/// pool, slot 0 is declared to race.
+///
+/// # Errors
+/// As [`choose`]; when there are more workgroups than a grid has, WGSL cannot address a buffer, or the source does not
+/// have the reduction.
+pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<Launch, Refusal> {
+    let shape = problem.shape();
+    let choice = choose(shape, variant, options)?;
+    let grid = grid(shape, choice, options.language)?;
+    if options.language == Language::Cuda && options.reduction == Reduction::Workgroup {
+        return Err(Refusal::CudaReduction);
+    }
+    if variant == Variant::Offset32 && i32::try_from(shape.stride()).is_err() {
+        return Err(Refusal::Stride { stride: shape.stride() });
+    }
+    let mut launch = Launch { buffers: buffers(problem)?, ..Launch::default() };
+    if options.language == Language::Wgsl {
+        launch.buffers.iter().try_for_each(addressable)?;
+    }
+    let module = launch.add_module(module(options.language));
+    let mut dispatch = Dispatch::new(module, entry(choice.path), [grid, 1, 1]);
+    dispatch.arguments = arguments(&launch.buffers, options.language);
+    dispatch.constants = constants(shape, choice, variant, options);
+    dispatch.workgroup = (options.language == Language::Cuda).then_some([INVOCATIONS, 1, 1]);
+    launch.dispatches.push(dispatch);
+    Ok(launch)
+}
+
+fn grid(shape: Shape, choice: Choice, language: Language) -> Result<u32, Refusal> {
+    let limit = match language {
+        Language::Wgsl => WGSL_GRID_LIMIT,
+        Language::Cuda => CUDA_GRID_LIMIT,
+    };
+    let (b, hv) = (shape.b(), shape.hv());
+    let workgroups = (u64::from(b) * u64::from(hv)).saturating_mul(u64::from(choice.tiles()));
+    let grid = u32::try_from(workgroups).ok().filter(|_| workgroups <= limit);
+    grid.ok_or(Refusal::GridTooWide { b, hv, tile_v: choice.tile_v, workgroups, limit, language })
+}
+
+fn addressable(buffer: &Buffer) -> Result<(), Refusal> {
+    if buffer.length <= WGSL_BUFFER_LIMIT {
+        return Ok(());
+    }
+    let extents: Vec<String> = buffer.shape.iter().map(u64::to_string).collect();
+    let sizes = format!("{} {} elements", extents.join(" * "), buffer.dtype);
+    Err(Refusal::BufferTooLong { buffer: buffer.name.clone(), sizes, bytes: buffer.length })
+}
+
+fn module(language: Language) -> Module {
+    match language {
+        Language::Wgsl => Module::new(MODULE_NAME, Source::Wgsl(MODULE_TEXT.clone())),
+        Language::Cuda => {
+            let text = include_str!("../../cuda/gdn_decode.cu");
+            Module::new(CUDA_MODULE_NAME, Source::Cuda(text.into())).with_file(NUMERICS_CUDA_NAME, NUMERICS_CUDA)
+        }
+    }
+}
+
+static MODULE_TEXT: LazyLock<Arc<str>> = LazyLock::new(|| {
+    let kernel = include_str!("../../wgsl/gdn_decode.wgsl");
+    format!("{kernel}\n{NUMERICS_WGSL}").into()
+});
+
+/// All buffers, by the names of their WGSL variables, or in the order of the CUDA kernels' parameters.
+fn arguments(buffers: &[Buffer], language: Language) -> Vec<Argument> {
+    let whole = |(position, (id, buffer)): (u32, (usize, &Buffer))| {
+        let argument = Argument::buffer(&*buffer.name, BufferId(id), buffer);
+        match language {
+            Language::Wgsl => argument,
+            Language::Cuda => Argument { target: Target::Parameter(position), ..argument },
+        }
+    };
+    (0..).zip(buffers.iter().enumerate()).map(whole).collect()
+}
+
+fn constants(shape: Shape, choice: Choice, variant: Variant, options: Options) -> BTreeMap<String, Constant> {
+    let int = |value: u64| Constant::Int(i64::try_from(value).unwrap_or(i64::MAX));
+    let mut constants = BTreeMap::from([
+        ("T", int(u64::from(shape.t()))),
+        ("H", int(u64::from(shape.h()))),
+        ("HV", int(u64::from(shape.hv()))),
+        ("SLOT_STRIDE", int(shape.stride())),
+        ("STEPS", int(u64::from(shape.steps()))),
+        ("TILE_V", int(u64::from(choice.tile_v))),
+        ("UPDATE", Constant::Bool(shape.update())),
+        ("CACHE", Constant::Bool(shape.cache_intermediate())),
+        ("GP_FUSED", Constant::Bool(options.arithmetic.multiply_add == MultiplyAdd::Fused)),
+    ]);
+    let switches = Variant::ALL.into_iter().filter_map(|other| other.switch().map(|switch| (other, switch)));
+    constants.extend(switches.map(|(other, switch)| (switch, Constant::Bool(other == variant))));
+    if options.language == Language::Wgsl {
+        constants.insert("WORKGROUP_TREE", Constant::Bool(options.reduction == Reduction::Workgroup));
+    }
+    constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

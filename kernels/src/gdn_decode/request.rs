@@ -1,0 +1,213 @@
+//! `--shape` for this kernel: sizes, which slots are used, and what the gates are like.
+
+use gridproof_reference::gdn_decode::{Inputs, Problem, ProblemError, Shape, Sizes, StateType};
+
+use super::entry::KERNEL;
+use super::variant::Variant;
+use crate::catalogue::ShapeError;
+
+/// What the sums `a + dt_bias` are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Gates {
+    /// As the seed has them.
+    #[default]
+    Normal,
+    /// Sums at which softplus formulas go wrong: -100, 20, 88, 89 and 100, in every third value head 0.01 less and in
+    /// every third 0.01 more.
+    Extreme,
+}
+
+/// What is asked for: a shape, indices, and how to launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The sizes.
+    pub shape: Shape,
+    /// The slot each request reads.
+    pub read: Vec<i32>,
+    /// The slot each request writes.
+    pub write: Vec<i32>,
+    /// Rows of V for one workgroup; `None`: what the dispatcher's rules say.
+    pub tile_v: Option<u32>,
+    /// Whether the caller checks its indices.
+    pub check: bool,
+    /// What the gates are like.
+    pub gates: Gates,
+    values: Vec<String>,
+}
+
+impl Request {
+    /// All keys in catalogue order, with the values that were given or are the default.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        KERNEL.shape_keys.iter().map(|key| key.name).zip(self.values.iter().map(String::as_str))
+    }
+
+    /// The problem with data from a seed.
+    ///
+    /// # Errors
+    /// Indices that the caller's check refuses, unless it is off.
+    pub fn problem(&self, seed: u64) -> Result<Problem, ProblemError> {
+        let problem = match self.check {
+            true => Problem::from_seed(self.shape, &self.read, &self.write, seed)?,
+            false => Problem::from_seed_unchecked(self.shape, &self.read, &self.write, seed)?,
+        };
+        match self.gates {
+            Gates::Normal => Ok(problem),
+            Gates::Extreme => Problem::unchecked(self.shape, extreme(self.shape, problem.inputs().clone())),
+        }
+    }
+}
+
+/// Puts the sums where [`Gates::Extreme`] says.
+fn extreme(shape: Shape, inputs: Inputs) -> Inputs {
+    // bf16 bits of -100, 20, 88, 89 and 100.
+    const SUMS: [u16; 5] = [0xc2c8, 0x41a0, 0x42b0, 0x42b2, 0x42c8];
+    let a = SUMS.into_iter().cycle().take(shape.gates()).collect();
+    let heads = usize::try_from(shape.hv()).unwrap_or(usize::MAX);
+    let dt_bias = [0.0, -0.01, 0.01].into_iter().cycle().take(heads).collect();
+    Inputs { a, dt_bias, ..inputs }
+}
+
+/// What is wrong with a `--shape` text for this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeTextError {
+    /// The text.
+    #[error(transparent)]
+    Text(#[from] ShapeError),
+    /// A word that the key does not take.
+    #[error("shape key `{key}`: `{value}` is not {expected}")]
+    Word {
+        /// The key.
+        key: &'static str,
+        /// The value given.
+        value: String,
+        /// What the key takes.
+        expected: &'static str,
+    },
+    /// More or fewer indices than requests.
+    #[error("shape key `{key}`: {given} indices for b = {b} requests")]
+    IndexCount {
+        /// The key.
+        key: &'static str,
+        /// Indices given.
+        given: usize,
+        /// Requests.
+        b: u32,
+    },
+    /// Indices that follow the first leave 32 bits.
+    #[error("shape key `{key}`: {first} and the b = {b} - 1 indices behind it go beyond {}", i32::MAX)]
+    IndexRange {
+        /// The key.
+        key: &'static str,
+        /// The first index.
+        first: i32,
+        /// Requests.
+        b: u32,
+    },
+    /// The sizes.
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+}
+
+/// The request in a `--shape` text; what is left out is taken from the variant's first shape, and what that leaves out
+/// too from the catalogue's defaults.
+///
+/// # Errors
+/// An unknown key (with the list of valid ones), a value that the key does not take, sizes out of range. Indices are
+/// checked when the problem is made.
+pub fn parse_shape(text: &str, variant: Variant) -> Result<Request, ShapeTextError> {
+    let defaults = KERNEL.variant(variant.name()).and_then(|entry| entry.shapes.first()).copied().unwrap_or("");
+    let values = Values(KERNEL.shape_values(text, defaults)?);
+    let flag = |key| values.word(key, "0 or 1", [("0", false), ("1", true)]);
+    let b = values.number("b")?;
+    let t = values.number("t")?;
+    let sizes = Sizes {
+        b,
+        t,
+        h: values.number("h")?,
+        hv: values.number("hv")?,
+        k: values.number("k")?,
+        v: values.number("v")?,
+        pool: values.long("pool")?,
+        stride: values.unless("stride", "dense", Values::long)?,
+        steps: values.unless("steps", "same", Values::number)?,
+        state: values.word("state", "bf16 or f32", [("bf16", StateType::Bf16), ("f32", StateType::F32)])?,
+        update: flag("update")?,
+        cache_intermediate: flag("cache")?,
+    };
+    // Before the indices, so that no list is made for a shape that is refused.
+    let shape = Shape::new(sizes)?;
+    let read = values.indices("slot", b)?;
+    let write = values.unless("write", "same", |values, key| values.indices(key, b))?;
+    Ok(Request {
+        shape,
+        write: write.unwrap_or_else(|| read.clone()),
+        read,
+        tile_v: values.unless("tile", "auto", Values::number)?,
+        check: flag("check")?,
+        gates: values.word("gates", "normal or extreme", [("normal", Gates::Normal), ("extreme", Gates::Extreme)])?,
+        values: values.0,
+    })
+}
+
+/// The values of all keys, in catalogue order.
+struct Values(Vec<String>);
+
+impl Values {
+    fn text(&self, key: &'static str) -> &str {
+        let position = KERNEL.shape_keys.iter().position(|known| known.name == key);
+        position.and_then(|position| self.0.get(position)).map_or("", String::as_str)
+    }
+
+    fn number(&self, key: &'static str) -> Result<u32, ShapeTextError> {
+        let value = self.text(key);
+        Ok(value.parse().map_err(|_| ShapeError::NotANumber { key, value: value.to_owned() })?)
+    }
+
+    fn long(&self, key: &'static str) -> Result<u64, ShapeTextError> {
+        let value = self.text(key);
+        value.parse().map_err(|_| self.not(key, "a whole number from 0 to 18446744073709551615"))
+    }
+
+    /// `None` for the word, else what `read` makes of the value.
+    fn unless<T>(
+        &self,
+        key: &'static str,
+        word: &str,
+        read: impl Fn(&Self, &'static str) -> Result<T, ShapeTextError>,
+    ) -> Result<Option<T>, ShapeTextError> {
+        if self.text(key) == word { Ok(None) } else { read(self, key).map(Some) }
+    }
+
+    fn word<T>(&self, key: &'static str, expected: &'static str, words: [(&str, T); 2]) -> Result<T, ShapeTextError> {
+        let value = self.text(key);
+        let found = words.into_iter().find(|(word, _)| *word == value);
+        found.map(|(_, meaning)| meaning).ok_or_else(|| self.not(key, expected))
+    }
+
+    /// One index for every request: a list with `+` between them; or the first, which the others follow; or a negative
+    /// one for all.
+    fn indices(&self, key: &'static str, b: u32) -> Result<Vec<i32>, ShapeTextError> {
+        let expected = "a slot number, or a list of them with + in between";
+        let listed: Result<Vec<i32>, _> = self.text(key).split('+').map(|index| index.trim().parse()).collect();
+        let listed = listed.map_err(|_| self.not(key, expected))?;
+        let first = match listed[..] {
+            [first] => first,
+            _ if u32::try_from(listed.len()) == Ok(b) => return Ok(listed),
+            _ => return Err(ShapeTextError::IndexCount { key, given: listed.len(), b }),
+        };
+        let last = i32::try_from(b - 1).ok().and_then(|others| first.checked_add(others));
+        match last {
+            _ if first < 0 => Ok(vec![first; listed_length(b)]),
+            Some(last) => Ok((first..=last).collect()),
+            None => Err(ShapeTextError::IndexRange { key, first, b }),
+        }
+    }
+
+    fn not(&self, key: &'static str, expected: &'static str) -> ShapeTextError {
+        ShapeTextError::Word { key, value: self.text(key).to_owned(), expected }
+    }
+}
+
+fn listed_length(b: u32) -> usize {
+    usize::try_from(b).unwrap_or(usize::MAX)
+}

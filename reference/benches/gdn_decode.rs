@@ -1,0 +1,81 @@
+//! `cargo bench -p gridproof-reference --bench gdn_decode`: the model's throughput beside that of a copy.
+//!
+//! 32 requests with 64 value heads and one token, bf16 states, updated: 67 MB are read and 67 MB are written. The copy
+//! moves the same bytes with the same threads. The two take turns, so that a busy machine is busy for both; the
+//! last line is the ratio of their best times.
+
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use gridproof_launch::Arithmetic;
+use gridproof_reference::gdn_decode::model::{Outputs, run_into};
+use gridproof_reference::gdn_decode::{Path, Problem, Shape, Sizes, StateType};
+use rayon::prelude::*;
+
+const ROUNDS: u32 = 30;
+
+fn problem(state: StateType, t: u32) -> Problem {
+    let sizes = Sizes {
+        b: 32,
+        t,
+        h: 16,
+        hv: 64,
+        k: 128,
+        v: 128,
+        pool: 65,
+        stride: None,
+        steps: None,
+        state,
+        update: true,
+        cache_intermediate: false,
+    };
+    let read: Vec<i32> = (1..33).collect();
+    let write: Vec<i32> = (33..65).collect();
+    Problem::from_seed(Shape::new(sizes).expect("valid sizes"), &read, &write, 1).expect("valid indices")
+}
+
+fn copy(problem: &Problem, outputs: &mut Outputs) {
+    let pairs: Vec<_> = problem.inputs().states.values().zip(outputs.states.values_mut()).collect();
+    pairs.into_par_iter().for_each(|(from, to)| {
+        from.par_chunks(32_768).zip(to.par_chunks_mut(32_768)).for_each(|(from, to)| to.copy_from_slice(from));
+    });
+}
+
+/// The shortest times of the model and of the copy, taking turns.
+fn best(problem: &Problem, path: Path, outputs: &mut Outputs) -> (Duration, Duration) {
+    let mut best = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        run_into(problem, path, Arithmetic::FUSED, outputs);
+        best.0 = best.0.min(start.elapsed());
+        let start = Instant::now();
+        copy(problem, outputs);
+        best.1 = best.1.min(start.elapsed());
+    }
+    best
+}
+
+fn main() {
+    let criterion = Criterion::default().configure_from_args();
+    for (path, state, t) in [
+        (Path::WideVec, StateType::Bf16, 1),
+        (Path::Ilp4, StateType::Bf16, 1),
+        (Path::Pretranspose, StateType::F32, 1),
+        (Path::WideVec, StateType::Bf16, 4),
+    ] {
+        let problem = problem(state, t);
+        let bytes = 2 * 32 * problem.shape().slot_bytes();
+        let mut outputs = Outputs::default();
+        run_into(&problem, path, Arithmetic::FUSED, &mut outputs);
+        let name = format!("{path:?} {state:?} b=32 hv=64 t={t}");
+        let (model, copied) = best(&problem, path, &mut outputs);
+        let rate = |time: Duration| bytes as f64 / time.as_secs_f64() / 1e9;
+        println!(
+            "{name}: model {:.2} GB/s ({model:.1?}), copy {:.2} GB/s ({copied:.1?}), ratio {:.2}",
+            rate(model),
+            rate(copied),
+            copied.as_secs_f64() / model.as_secs_f64()
+        );
+    }
+    criterion.final_summary();
+}

@@ -1,0 +1,72 @@
+//! The kernels on the host, bit for bit: their order of operations, their lanes and their rounding points.
+//!
+//! Every row of V is on its own. With its 128 elements s of the state in f32 over all tokens of a call:
+//!
+//! ```text
+//! s_i    = alpha * s_i
+//! d      = (v - sum s_i k^_i) * beta
+//! s_i    = d * k^_i + s_i            one multiply-add
+//! output = bf16(sum s_i q^_i)
+//! ```
+//!
+//! A sum starts at 0, goes by multiply-adds through the elements of a lane and by a butterfly through the lanes of a
+//! group ([`Path`] says how many of which). The row's tile and place in it do not matter. States are rounded to their
+//! type only where they are stored.
+//!
+//! A read of the null slot sees its first contents; what races on it leave is not modelled. Neither is what a launch
+//! with broken indices does.
+
+use std::collections::BTreeMap;
+
+use gridproof_launch::Arithmetic;
+use rayon::prelude::*;
+
+use super::job::{Job, jobs};
+use super::lanes::{Brain, Element, Single, Task};
+use super::path::Path;
+use super::problem::Problem;
+use super::shape::StateType;
+use crate::numerics::{Numerics, Profile};
+use crate::with_profile;
+
+/// What a launch writes, byte for byte; what it leaves alone or unspecified is not listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// `[B, T, HV, 128]` bf16. The rows of [`Problem::unspecified_requests`] are as if they had come first.
+    pub output: Vec<u8>,
+    /// By slot: `[HV, V, K]` elements of the state's type, for the slots written and specified.
+    pub states: BTreeMap<u64, Vec<u8>>,
+    /// By request: `[T, HV, V, K]` elements of the state's type, the first T of the request's `steps` rows, for the
+    /// requests that are neither skipped nor unspecified, if they are cached.
+    pub intermediate: BTreeMap<u32, Vec<u8>>,
+}
+
+/// What `path` writes on a device with this arithmetic.
+pub fn run(problem: &Problem, path: Path, arithmetic: Arithmetic) -> Outputs {
+    let mut outputs = Outputs::default();
+    run_into(problem, path, arithmetic, &mut outputs);
+    outputs
+}
+
+/// As [`run`], into the memory of earlier outputs, of which nothing else is kept.
+pub fn run_into(problem: &Problem, path: Path, arithmetic: Arithmetic, outputs: &mut Outputs) {
+    let jobs = jobs(problem, outputs);
+    with_profile!(Numerics::new(arithmetic), |numerics| match (path, problem.shape().state()) {
+        (Path::WideVec, StateType::Bf16) => all::<_, Brain, 16, 8, false>(numerics, problem, jobs),
+        (Path::WideVec, StateType::F32) => all::<_, Single, 16, 8, false>(numerics, problem, jobs),
+        (Path::Ilp4, StateType::Bf16) => all::<_, Brain, 32, 4, true>(numerics, problem, jobs),
+        (Path::Ilp4, StateType::F32) => all::<_, Single, 32, 4, true>(numerics, problem, jobs),
+        (Path::Pretranspose, StateType::Bf16) => all::<_, Brain, 32, 4, false>(numerics, problem, jobs),
+        (Path::Pretranspose, StateType::F32) => all::<_, Single, 32, 4, false>(numerics, problem, jobs),
+    });
+}
+
+fn all<P: Profile, E: Element, const LANES: usize, const SHARE: usize, const PARITY: bool>(
+    numerics: Numerics<P>,
+    problem: &Problem,
+    jobs: Vec<Job<'_>>,
+) {
+    let arch = pulp::Arch::new();
+    let run = |job| arch.dispatch(Task::<P, E, LANES, SHARE, PARITY>::new(numerics, problem, job));
+    jobs.into_par_iter().for_each(run);
+}
