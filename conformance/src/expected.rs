@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use gridproof_kernels::catalogue::{Expectation, SafeUnder, Verdict as Demanded};
+use gridproof_kernels::catalogue::{Expectation, Outputs, SafeUnder, Verdict as Demanded};
 use gridproof_report::model::{Assumption, SafeUnder as Label, Threshold, Verdict};
 use gridproof_simulator::Finding;
+use gridproof_simulator::finding::Rule;
 
 use crate::check::counts;
 
@@ -12,9 +13,12 @@ use crate::check::counts;
 pub(crate) fn words(expectation: &Expectation) -> String {
     let findings: Vec<String> =
         expectation.findings.iter().map(|finding| format!("{} on `{}`", finding.rule, finding.place)).collect();
-    let verdict = expectation.verdict.name();
+    let verdict = match (expectation.verdict, expectation.outputs) {
+        (Demanded::RaceFree, Outputs::Wrong) => "race-free, not the model's outputs".to_owned(),
+        (verdict, _) => verdict.name().to_owned(),
+    };
     match expectation.safe_under {
-        SafeUnder::AnyOrder if findings.is_empty() => verdict.to_owned(),
+        SafeUnder::AnyOrder | SafeUnder::NotStated if findings.is_empty() => verdict,
         SafeUnder::AnyOrder | SafeUnder::NotStated => format!("{verdict}, {}", findings.join(", ")),
         SafeUnder::LockstepWaves { slots } => {
             format!("{verdict}, {}, right only in lock-step waves of {slots} slots or more", findings.join(", "))
@@ -22,27 +26,43 @@ pub(crate) fn words(expectation: &Expectation) -> String {
     }
 }
 
-/// What differs in verdict and findings: nothing, or a sentence.
+/// What differs in verdict and findings: nothing, or a sentence. Outputs that are not the model's are another matter:
+/// see [`outputs_mismatch`].
 pub(crate) fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, findings: &[Finding]) -> Option<String> {
     let demanded = match expectation.verdict {
         Demanded::RaceFree => Verdict::RaceFree,
         Demanded::Racy => Verdict::Racy,
         Demanded::Faulty => Verdict::Faulty,
     };
+    let of_launch = |finding: &&Finding| counts(finding) && finding.rule != Rule::LegsDisagree;
+    let verdict = match verdict {
+        Verdict::Faulty if !findings.iter().any(|finding| of_launch(&finding)) => Verdict::RaceFree,
+        verdict => verdict,
+    };
     if verdict != demanded {
         return Some(format!("the verdict is {}, and {} is demanded", verdict.word(), demanded.word()));
     }
-    let found: BTreeSet<(&str, &str)> = findings
-        .iter()
-        .filter(|finding| counts(finding))
-        .map(|finding| (finding.rule.code(), finding.first.buffer.as_str()))
-        .collect();
+    let found: BTreeSet<(&str, &str)> =
+        findings.iter().filter(of_launch).map(|finding| (finding.rule.code(), finding.first.buffer.as_str())).collect();
     let wanted: BTreeSet<(&str, &str)> =
         expectation.findings.iter().map(|finding| (finding.rule, finding.place)).collect();
     if let Some((rule, place)) = wanted.difference(&found).next() {
         return Some(format!("{rule} on `{place}` is demanded and was not found"));
     }
     found.difference(&wanted).next().map(|(rule, place)| format!("{rule} on `{place}` was found and is not demanded"))
+}
+
+/// What differs between the outputs of a launch that is right in every order and what is demanded of them.
+pub(crate) fn outputs_mismatch(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
+    if expectation.verdict != Demanded::RaceFree {
+        return None;
+    }
+    let found = findings.iter().any(|finding| finding.rule == Rule::LegsDisagree);
+    match (expectation.outputs, found) {
+        (Outputs::Right, true) => Some("the outputs are not the model's".to_owned()),
+        (Outputs::Wrong, false) => Some("the outputs are the model's, and wrong ones are demanded".to_owned()),
+        _ => None,
+    }
 }
 
 /// What differs in the label of a launch: the assumption, or the slots it needs.
@@ -89,7 +109,7 @@ pub(crate) fn threshold_mismatch(
 
 #[cfg(test)]
 mod tests {
-    use gridproof_kernels::catalogue::{ExpectedFinding, Outputs};
+    use gridproof_kernels::catalogue::ExpectedFinding;
 
     use super::*;
 

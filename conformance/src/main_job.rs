@@ -4,13 +4,13 @@
 
 use std::time::Instant;
 
-use gridproof_kernels::catalogue::Expectation;
+use gridproof_kernels::catalogue::{Expectation, SafeUnder};
 use gridproof_launch::Language;
-use gridproof_report::model::{CheckReport, SkippedRow, VerdictRow, Verdicts};
+use gridproof_report::model::{CheckReport, SkippedRow, Verdict, VerdictRow, Verdicts};
 
 use crate::check::{CheckError, CheckOptions, Named, ScheduleChoice, catalogue_instance, check_instance, subject};
 use crate::cuda;
-use crate::expected::{label_mismatch, threshold_mismatch, verdict_mismatch, words};
+use crate::expected::{label_mismatch, outputs_mismatch, threshold_mismatch, verdict_mismatch, words};
 use crate::family::{families, shape_text};
 use crate::progress::Progress;
 
@@ -102,8 +102,10 @@ impl Selected {
 
 fn mismatch(named: &Named, report: &CheckReport, options: &CheckOptions) -> Result<Option<String>, CheckError> {
     let expectation = &named.instance.expectation;
-    let found = verdict_mismatch(expectation, report.verdict, &report.findings).or_else(|| match report.safe_under {
+    let found = verdict_mismatch(expectation, report.verdict, &report.findings);
+    let found = found.or_else(|| outputs_mismatch(expectation, &report.findings)).or_else(|| match report.safe_under {
         Some(label) => label_mismatch(expectation, label),
+        None if report.verdict == Verdict::Faulty || expectation.safe_under == SafeUnder::NotStated => None,
         None if options.schedule == Some(ScheduleChoice::Any) => None,
         None => Some("what the outputs lean on could not be decided".to_owned()),
     });

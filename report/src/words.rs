@@ -84,7 +84,7 @@ fn title(finding: &Finding) -> String {
         },
         Rule::Misaligned => format!("misaligned {} of {name}", noun(site)),
         Rule::ScheduleDependent => format!("{} depends on the schedule", output_name(finding)),
-        Rule::LegsDisagree => format!("legs disagree on {}", output_name(finding)),
+        Rule::LegsDisagree => format!("{} is not what the model computes", output_name(finding)),
         Rule::Trap => "the kernel stopped itself".to_owned(),
     }
 }
@@ -216,6 +216,22 @@ fn detail(finding: &Finding) -> Option<String> {
         }
         Detail::Outputs { buffer, differing_bytes } => {
             Some(format!("{} of `{}` differ", count(*differing_bytes, "byte"), plain(buffer)))
+        }
+        Detail::Mismatch { buffer, element, computed, expected, bytes, differing_bytes } => {
+            let element = format!("`{}`[{}]", plain(buffer), number(*element));
+            let computed = match computed {
+                Some(bits) => format!("{element} is {}", hexadecimal(*bits, *bytes)),
+                None => format!("nobody writes {element}"),
+            };
+            let expected = match expected {
+                Some(bits) => format!("the model says {}", hexadecimal(*bits, *bytes)),
+                None => "the model leaves it alone".to_owned(),
+            };
+            let all = count(*differing_bytes, "byte");
+            Some(format!(
+                "{computed}, {expected}; {all} of the buffer {}",
+                if *differing_bytes == 1 { "differs" } else { "differ" }
+            ))
         }
         Detail::None | Detail::Bounds { .. } | Detail::Unordered { .. } => None,
     }
@@ -399,7 +415,7 @@ pub(crate) fn element(site: &AccessSite) -> String {
 
 fn output_name(finding: &Finding) -> String {
     match &finding.detail {
-        Detail::Outputs { buffer, .. } => format!("`{}`", plain(buffer)),
+        Detail::Outputs { buffer, .. } | Detail::Mismatch { buffer, .. } => format!("`{}`", plain(buffer)),
         _ => name(&finding.first),
     }
 }

@@ -194,6 +194,21 @@ pub enum Detail {
         /// Bytes that differ between the two runs.
         differing_bytes: u64,
     },
+    /// GP0010: an element that is not what it should be.
+    Mismatch {
+        /// Buffer name.
+        buffer: String,
+        /// The first wrong element.
+        element: u64,
+        /// Its bits, little-endian; `None` where nobody wrote it.
+        computed: Option<u64>,
+        /// What they should be; `None` where nobody should write it.
+        expected: Option<u64>,
+        /// Bytes of an element.
+        bytes: u32,
+        /// Bytes of the buffer that are wrong.
+        differing_bytes: u64,
+    },
 }
 
 /// What an out-of-bounds access missed.

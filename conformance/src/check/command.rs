@@ -43,7 +43,10 @@ pub(super) fn command(subject: &Subject, options: &CheckOptions) -> String {
     };
     if let Some(position) = options.threshold_key {
         let key = match subject {
-            Subject::Catalogue { shape, .. } => shape.get(position).map(|(key, _)| key.clone()),
+            Subject::Catalogue { kernel, .. } => {
+                let keys = gridproof_kernels::catalogue::kernel(kernel).map_or(&[][..], |kernel| kernel.shape_keys);
+                keys.get(position).map(|key| key.name.to_owned())
+            }
             Subject::File { .. } => AXES.get(position).map(|axis| format!("grid.{axis}")),
         };
         add(key.is_some(), "--threshold", key.unwrap_or_default());

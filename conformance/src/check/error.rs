@@ -43,6 +43,12 @@ pub enum CheckError {
     /// The second engine.
     #[error(transparent)]
     Loom(#[from] ChildError),
+    /// The model does not belong to the launch: our own mistake.
+    #[error("the model of this kernel does not fit its launch: {reason}")]
+    Model {
+        /// What does not fit.
+        reason: String,
+    },
     /// An option that makes no sense.
     #[error("{name} = {value}: {limit}")]
     Option {

@@ -22,9 +22,10 @@ mod witness;
 use std::path::Path;
 use std::time::Instant;
 
-use gridproof_launch::Launch;
+use gridproof_launch::{BufferId, Launch};
 use gridproof_report::model::{Assumption, CheckReport, OutputError, SafeUnder, Subject, Threshold, Verdict};
-use gridproof_simulator::finding::{Finding, Rule};
+use gridproof_simulator::explore::last_write;
+use gridproof_simulator::finding::{Detail, Finding, Rule, Severity};
 use gridproof_simulator::{Outcome, ladder};
 
 pub use error::CheckError;
@@ -33,6 +34,7 @@ pub use options::{CheckOptions, ScheduleChoice};
 pub use replay::{ReplayResult, replay};
 pub(crate) use verdict::{counts, verdict};
 
+use crate::compare::{self, Mismatch, Wrong};
 use crate::cuda;
 use crate::family::{Family, Instance, Making, Reference, families, family, shape_text};
 use crate::launch_file::{self, LaunchFile, Limits};
@@ -175,6 +177,12 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
         Examined::Proved(examination) => *examination,
     };
     let mut extras = Extras { findings: examination.proof.findings.clone(), ..Extras::default() };
+    if let (Verdict::RaceFree, Some(named)) = (examination.verdict, named)
+        && let Some(finding) = mismatch(&examination, named.instance.reference.as_ref())?
+    {
+        extras.findings.push(finding);
+        examination.verdict = Verdict::Faulty;
+    }
     if examination.verdict == Verdict::Racy {
         extras.rungs = examination.climb(options)?;
         if options.schedule != Some(ScheduleChoice::Any) {
@@ -196,7 +204,8 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     if options.search_threshold {
         let guess = extras.rungs.iter().rev().find_map(|rung| rung.failing_workgroup);
         let guess = guess.map(|workgroup| u64::from(workgroup) + 1);
-        let assumption = failing_assumption(examination.verdict, leans_on_rung, options);
+        let between = extras.findings.iter().any(is_between_workgroups);
+        let assumption = failing_assumption(examination.verdict, leans_on_rung, between, options);
         let own_fails = leans_on_rung.is_none_or(|safe| Some(safe.assumption) != assumption);
         let (threshold, explored) = search_threshold(launch, named, (assumption, own_fails), options, guess)?;
         extras.threshold = threshold;
@@ -206,11 +215,38 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
     Ok(asked.proved(examination.verdict, examination.proof, extras))
 }
 
+/// GP0010 where a kernel of the catalogue, right in every order, does not compute what its model does.
+fn mismatch(examination: &Examination<'_>, reference: &dyn Reference) -> Result<Option<Finding>, CheckError> {
+    let (launch, buffers) = (examination.launch, &examination.proof.buffers);
+    let mismatch = match compare::outputs(launch, &reference.model(), |position| buffers.get(position)) {
+        Ok(()) => return Ok(None),
+        Err(Wrong::Element(mismatch)) => *mismatch,
+        Err(Wrong::Outputs(reason)) => return Err(CheckError::Model { reason }),
+    };
+    let Mismatch { buffer, name, byte, element, bytes, computed, expected, differing_bytes } = mismatch;
+    let first = last_write(launch, &examination.config, BufferId(buffer), byte)?;
+    Ok(first.map(|first| Finding {
+        rule: Rule::LegsDisagree,
+        severity: Severity::Error,
+        first,
+        second: None,
+        benign: false,
+        declared: None,
+        output_visible: Some(true),
+        count: 1,
+        detail: Detail::Mismatch { buffer: name, element, computed, expected, bytes, differing_bytes },
+        schedule: None,
+    }))
+}
+
 /// Starting workgroups in order is no assumption that could mend a race inside one: when nothing else races, right
 /// outputs only mean that the schedules tried did not show it.
 fn says_something(safe: &SafeUnder, findings: &[Finding]) -> bool {
-    let between = |finding: &Finding| counts(finding) && finding.rule == Rule::CrossWorkgroupRace;
-    safe.assumption != Assumption::InOrderStart || findings.iter().any(between)
+    safe.assumption != Assumption::InOrderStart || findings.iter().any(is_between_workgroups)
+}
+
+fn is_between_workgroups(finding: &Finding) -> bool {
+    counts(finding) && finding.rule == Rule::CrossWorkgroupRace
 }
 
 /// Lock-step waves with the smallest number of slots that is enough, whether or not the slots asked about were.
@@ -230,10 +266,17 @@ fn with_needed_slots(
 }
 
 /// The assumption under which a smallest failing launch is worth searching.
-fn failing_assumption(verdict: Verdict, safe_under: Option<SafeUnder>, options: &CheckOptions) -> Option<Assumption> {
+fn failing_assumption(
+    verdict: Verdict,
+    safe_under: Option<SafeUnder>,
+    between_workgroups: bool,
+    options: &CheckOptions,
+) -> Option<Assumption> {
     match (options.schedule, safe_under.map(|safe| safe.assumption)) {
         (_, None) => (verdict == Verdict::Faulty && options.threshold_key.is_some()).then_some(Assumption::AnyOrder),
         (Some(ScheduleChoice::Any), _) | (_, Some(Assumption::AnyOrder)) => None,
+        // How many workgroups there are is nothing to a race inside one.
+        _ if !between_workgroups => None,
         (Some(ScheduleChoice::InOrder), _) | (None, Some(Assumption::InOrderStart)) => Some(Assumption::InOrderStart),
         _ => Some(Assumption::LockstepWaves),
     }
@@ -257,10 +300,15 @@ fn search_threshold(
     };
     match named {
         Some(Named { family, variant, instance }) => {
-            let Some((key, value)) = instance.shape.get(position) else { return Ok((None, 0)) };
-            let Ok(own) = value.parse() else { return Ok((None, 0)) };
+            let Some(key) = family.kernel().shape_keys.get(position).map(|key| key.name) else { return Ok((None, 0)) };
+            let place = instance.shape.iter().position(|(own, _)| own == key);
+            let own = place.and_then(|place| instance.shape[place].1.parse().ok().map(|own| (place, own)));
+            let Some((position, own)) = own else {
+                let limit = "the key needs a whole number in --shape, from which to search downwards";
+                return Err(CheckError::Option { name: "threshold", value: key.to_owned(), limit });
+            };
             let making = making(options);
-            search(key.clone(), own, &|value| {
+            search(key.to_owned(), own, &|value| {
                 let text = shape_text(&instance.shape, Some((position, value)));
                 family.instance(variant, &text, &making).ok().map(|instance| instance.launch)
             })

@@ -5,10 +5,13 @@
 //! `reference`. A verdict never reads the expectation that stands beside its launch: only the gate
 //! compares the two.
 
+mod gdn_decode;
 mod resadd_norm_gemv_int4;
 
 use gridproof_kernels::catalogue::{Expectation, Kernel};
 use gridproof_launch::{Arithmetic, Language, Launch};
+
+use crate::compare::Expected;
 
 /// What an instance depends on besides its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +38,13 @@ pub struct Instance {
     pub reference: Box<dyn Reference>,
 }
 
-/// An output buffer's name and its bytes.
-pub type NamedBytes = (&'static str, Vec<u8>);
-
 /// What an instance must compute.
 pub trait Reference: Send + Sync {
     /// The output buffers of the bit-faithful model.
-    fn model(&self) -> Vec<NamedBytes>;
+    fn model(&self) -> Vec<Expected>;
 
     /// Whether outputs are within the error that the oracle states for them; else which element is not.
-    fn check_oracle(&self, outputs: &[NamedBytes]) -> Result<(), String>;
+    fn check_oracle(&self, outputs: &[Expected]) -> Result<(), String>;
 
     /// The buffer whose distance to the oracle (with the inputs as a user has them, before any
     /// quantisation) is reported.
@@ -77,7 +77,7 @@ pub fn shape_text(shape: &[(String, String)], other: Option<(usize, u64)>) -> St
 
 /// All families, in catalogue order.
 pub fn families() -> &'static [&'static dyn Family] {
-    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4]
+    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4, &gdn_decode::GdnDecode]
 }
 
 /// The family called `name`.

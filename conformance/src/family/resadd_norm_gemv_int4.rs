@@ -11,7 +11,8 @@ use gridproof_reference::resadd_norm_gemv_int4::model::{self, output_values};
 use gridproof_reference::resadd_norm_gemv_int4::oracle::relative_error;
 use gridproof_reference::resadd_norm_gemv_int4::{Oracle, Outputs, Path, Problem, UnquantisedWeights, tolerance};
 
-use super::{Family, Instance, Making, NamedBytes, Reference};
+use super::{Family, Instance, Making, Reference};
+use crate::compare::Expected;
 
 /// Subgroups below this size cannot add the 32 lanes of a group by shuffles.
 const SHUFFLE_WIDTH: u32 = 32;
@@ -63,15 +64,15 @@ struct Answer {
 }
 
 impl Reference for Answer {
-    fn model(&self) -> Vec<NamedBytes> {
+    fn model(&self) -> Vec<Expected> {
         let outputs = model::run(&self.problem, self.path, self.arithmetic);
-        outputs.named().map(|(name, bytes)| (name, bytes.to_vec())).into()
+        outputs.named().map(|(name, bytes)| Expected::whole(name, bytes.to_vec())).into()
     }
 
-    fn check_oracle(&self, outputs: &[NamedBytes]) -> Result<(), String> {
+    fn check_oracle(&self, outputs: &[Expected]) -> Result<(), String> {
         let bytes = |name: &str| {
-            let found = outputs.iter().find(|(other, _)| *other == name);
-            found.map(|(_, bytes)| bytes.clone()).ok_or_else(|| format!("there is no output `{name}`"))
+            let found = outputs.iter().find(|expected| expected.name == name).and_then(Expected::bytes);
+            found.map(<[u8]>::to_vec).ok_or_else(|| format!("there is no output `{name}`"))
         };
         let outputs =
             Outputs { residual: bytes("residual")?, output: bytes("output")?, normed_out: bytes("normed_out")? };

@@ -1,15 +1,17 @@
 //! One cell: one case on one leg, and whether it agreed.
 
-use gridproof_kernels::catalogue::Verdict;
-use gridproof_launch::{Arithmetic, Buffer, DType, Language, Launch};
-use gridproof_simulator::{Budget, Config, prove};
+use gridproof_kernels::catalogue::{Expectation, Outputs, Verdict};
+use gridproof_launch::{Arithmetic, Buffer, Contents, Fill, Language, Launch};
+use gridproof_simulator::memory::Image;
+use gridproof_simulator::{Config, prove};
 
 use super::adapter::Adapter;
 use super::case_file::{Case, RefusedCase};
 use crate::check;
+use crate::compare::{self, Wrong};
 use crate::cuda;
 use crate::expected::verdict_mismatch;
-use crate::family::{Instance, Making, NamedBytes, family};
+use crate::family::{Instance, Making, family};
 
 /// What came of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +64,15 @@ fn simulated(case: &Case, subgroup_size: u32, language: Language) -> Result<(), 
     if let Some(mismatch) = verdict_mismatch(&instance.expectation, check::verdict(&proof), &proof.findings) {
         return Err(mismatch);
     }
-    let budget = Budget::default().memory;
-    let bytes = |position: usize| {
-        let image = &proof.buffers[position];
-        (image.length() <= budget).then(|| image.to_vec())
-    };
-    compare_outputs(&launch, &instance.reference.model(), bytes)
+    let model = instance.reference.model();
+    let compared = compare::outputs(&launch, &model, |position| proof.buffers.get(position));
+    match (compared, instance.expectation.outputs) {
+        (Ok(()), Outputs::Right) => Ok(()),
+        (Err(wrong), Outputs::Right) => Err(wrong.to_string()),
+        (Ok(()), Outputs::Wrong) => Err("the outputs are the model's, and wrong ones are demanded".to_owned()),
+        (Err(Wrong::Element(_)), Outputs::Wrong) => Ok(()),
+        (Err(wrong), Outputs::Wrong) => Err(wrong.to_string()),
+    }
 }
 
 /// A real adapter against the model, in the profile the adapter has.
@@ -80,14 +85,39 @@ pub(super) fn adapter(case: &Case, adapter: &Adapter) -> CellResult {
         Ok(instance) => instance,
         Err(reason) => return CellResult::Disagreed(reason),
     };
-    if instance.expectation.verdict == Verdict::Racy {
-        return CellResult::Skipped("a racy launch has no single right answer on a device".to_owned());
+    match instance.expectation {
+        Expectation { verdict: Verdict::Racy, .. } => {
+            return CellResult::Skipped("a racy launch has no single right answer on a device".to_owned());
+        }
+        Expectation { verdict: Verdict::Faulty, .. } => {
+            return CellResult::Skipped("what a faulty launch leaves differs between devices".to_owned());
+        }
+        Expectation { outputs: Outputs::Wrong, .. } => {
+            return CellResult::Skipped("the launch is demanded to compute something else than the model".to_owned());
+        }
+        _ => {}
     }
     let compare = || {
-        let mut buffers = adapter.run(&instance.launch)?;
-        compare_outputs(&instance.launch, &instance.reference.model(), |position| buffers[position].take())
+        let buffers = adapter.run(&instance.launch)?;
+        let launch = poisoned(&instance.launch);
+        let image = |(bytes, buffer): (Option<Vec<u8>>, &Buffer)| bytes.map(|bytes| compare::dense(bytes, buffer));
+        let images: Vec<Option<Image>> = buffers.into_iter().zip(&launch.buffers).map(image).collect();
+        let model = instance.reference.model();
+        let found = |position: usize| images.get(position).and_then(Option::as_ref);
+        compare::outputs(&launch, &model, found).map_err(|wrong| wrong.to_string())
     };
     compare().into()
+}
+
+/// The launch as a device sees it: bytes without a value hold a pattern, and still do where nobody wrote.
+fn poisoned(launch: &Launch) -> Launch {
+    let mut launch = launch.clone();
+    for buffer in &mut launch.buffers {
+        if let Contents::Virtual { fill: fill @ Fill::Uninitialised, .. } = &mut buffer.contents {
+            *fill = Fill::Byte(gridproof_gpu::POISON);
+        }
+    }
+    launch
 }
 
 /// A shape that every variant must refuse with the same words.
@@ -116,61 +146,4 @@ fn made(case: &Case, arithmetic: Arithmetic, subgroup_size: u32, language: Langu
     let family = family(&case.kernel).ok_or_else(|| format!("unknown kernel `{}`", case.kernel))?;
     let making = Making { data_seed: case.seed, arithmetic, subgroup_size, language };
     family.instance(&case.variant, &case.shape, &making)
-}
-
-/// Compares every output buffer with the model's, bit for bit.
-fn compare_outputs(
-    launch: &Launch,
-    model: &[NamedBytes],
-    mut bytes: impl FnMut(usize) -> Option<Vec<u8>>,
-) -> Result<(), String> {
-    let outputs: Vec<&str> = launch.buffers.iter().filter(|buffer| buffer.output).map(|buffer| &*buffer.name).collect();
-    if outputs.len() != model.len() {
-        return Err(format!("the launch has the outputs {}, the model {}", outputs.join(", "), model.len()));
-    }
-    for (name, expected) in model {
-        let (id, buffer) = launch
-            .buffer_named(name)
-            .filter(|(_, buffer)| buffer.output)
-            .ok_or_else(|| format!("no output `{name}`"))?;
-        let actual = bytes(id.0).ok_or_else(|| format!("`{name}` was not read back"))?;
-        compare_bytes(buffer, &actual, expected)?;
-    }
-    Ok(())
-}
-
-/// Compares elements as integers, so that no not-a-number and no zero of either sign is forgiven.
-fn compare_bytes(buffer: &Buffer, actual: &[u8], expected: &[u8]) -> Result<(), String> {
-    let name = &buffer.name;
-    if actual.len() != expected.len() {
-        return Err(format!("`{name}` has {} bytes, the model's has {}", actual.len(), expected.len()));
-    }
-    let size = usize::try_from(buffer.dtype.bits().div_ceil(8)).unwrap_or(1);
-    let elements = actual.chunks(size).zip(expected.chunks(size)).enumerate();
-    let mut wrong = elements.filter(|(_, (actual, expected))| actual != expected);
-    let Some((element, (is, should))) = wrong.next() else { return Ok(()) };
-    let unit = if buffer.dtype == DType::U4 { "byte " } else { "" };
-    let others = wrong.count();
-    Err(format!("{name}[{unit}{element}] is {}, the model says {}; {others} more differ", bits(is), bits(should)))
-}
-
-fn bits(element: &[u8]) -> String {
-    let digits: String = element.iter().rev().map(|byte| format!("{byte:02x}")).collect();
-    format!("0x{digits}")
-}
-
-#[cfg(test)]
-mod tests {
-    use gridproof_launch::Fill;
-
-    use super::*;
-
-    #[test]
-    fn the_first_wrong_element_is_named_and_zeros_have_a_sign() {
-        let buffer = Buffer::filled("x", DType::F16, [3], Fill::Byte(0)).unwrap();
-        assert_eq!(compare_bytes(&buffer, &[0; 6], &[0; 6]), Ok(()));
-        let said = compare_bytes(&buffer, &[0, 0, 0, 0x80, 1, 0], &[0; 6]).unwrap_err();
-        assert_eq!(said, "x[1] is 0x8000, the model says 0x0000; 1 more differ");
-        assert!(compare_bytes(&buffer, &[0; 4], &[0; 6]).is_err());
-    }
 }

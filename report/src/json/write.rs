@@ -301,6 +301,14 @@ fn detail(detail: &Detail, files: &[SourceFile]) -> Value {
         Detail::Outputs { buffer, differing_bytes } => {
             json!({ "kind": "outputs", "buffer": buffer, "differing_bytes": differing_bytes })
         }
+        Detail::Mismatch { buffer, element, computed, expected, bytes, differing_bytes } => json!({
+            "kind": "mismatch",
+            "buffer": buffer,
+            "element": element,
+            "computed": computed.map(|bits| crate::words::hexadecimal(bits, *bytes)),
+            "expected": expected.map(|bits| crate::words::hexadecimal(bits, *bytes)),
+            "differing_bytes": differing_bytes,
+        }),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::link::Linked;
 use crate::machine::environment::{TraceEntry, Watch};
 use crate::memory::Image;
 use crate::memory::versions::Versions;
-use crate::outcome::{Config, Hazards, Outcome, SimulateError};
+use crate::outcome::{Config, Outcome, SimulateError};
 use crate::prove::{Memories, Session};
 use crate::recorder::Recorder;
 use crate::schedule::{Schedule, Turns};
@@ -37,9 +37,9 @@ type Ranges = Vec<ByteRange>;
 
 /// Bytes that raced in one dispatch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Racy {
-    storage: BTreeMap<BufferId, Ranges>,
-    workgroup: Ranges,
+pub(super) struct Racy {
+    pub storage: BTreeMap<BufferId, Ranges>,
+    pub workgroup: Ranges,
 }
 
 impl Racy {
@@ -57,7 +57,7 @@ impl Racy {
         *self != before
     }
 
-    fn watch(&self, images: usize) -> Watch {
+    pub fn watch(&self, images: usize) -> Watch {
         let plain = |ranges: &Ranges| ranges.iter().map(|range| range.start..range.end).collect();
         let of = |image: usize| self.storage.get(&BufferId(image)).map_or_else(Vec::new, plain);
         Watch { storage: (0..images).map(of).collect(), workgroup: plain(&self.workgroup), ..Watch::describing() }
@@ -371,42 +371,6 @@ fn units_of(linked: &Linked) -> usize {
     crate::cast::at(linked.workgroups()).saturating_mul(crate::cast::at(linked.subgroups))
 }
 
-/// See [`super::waves`].
-pub fn waves(
-    launch: &Launch,
-    config: &Config,
-    hazards: &Hazards,
-    slots: u32,
-) -> Result<Option<Vec<Image>>, SimulateError> {
-    let mut session = Session::new(launch, config)?;
-    for position in 0..launch.dispatches.len() {
-        let mut linked = session.linked(position)?;
-        linked.clocks = false;
-        let known = hazards.storage.get(position).cloned().unwrap_or_default();
-        let racy = Racy { storage: known, workgroup: hazards.workgroup.get(position).cloned().unwrap_or_default() };
-        let watch = racy.watch(linked.granule_shifts.len());
-        let mut world = World::new(&linked, session.images.clone(), &watch, slots, Start::Waves);
-        world.advance();
-        while let Some(unit) = least(&world) {
-            world.take(unit);
-        }
-        if world.exhausted.is_some() || !world.is_done() {
-            return Ok(None);
-        }
-        session.images = world.storage.into_images();
-    }
-    let mut images = session.images;
-    images.truncate(launch.buffers.len());
-    Ok(Some(images))
-}
-
-/// The unit that can go on and has executed the fewest instructions.
-fn least(world: &World<'_>) -> Option<usize> {
-    let choices = world.choices();
-    let units = choices.iter().map(|choice| choice.unit).filter(|_| world.exhausted.is_none());
-    units.min_by_key(|&unit| (world.clock(unit), unit))
-}
-
 /// Slots and order of starting that a progress model means.
 fn resident(options: &ExploreOptions) -> (u32, Start) {
     let slots = if options.progress.has_slots() { options.slots } else { u32::MAX };
@@ -486,7 +450,7 @@ fn evidence(world: &mut World<'_>) -> Evidence {
 }
 
 /// Who takes a turn where a schedule leaves it open: the lowest that does not only spin.
-fn in_turn(world: &World<'_>) -> Option<usize> {
+pub(super) fn in_turn(world: &World<'_>) -> Option<usize> {
     world.choices().first().filter(|_| world.exhausted.is_none()).map(|choice| choice.unit)
 }
 

@@ -10,6 +10,7 @@ mod explorer;
 pub mod loom;
 mod options;
 mod path;
+mod plainly;
 mod random;
 mod record;
 mod search;
@@ -157,7 +158,21 @@ pub fn waves(
     hazards: &crate::Hazards,
     slots: u32,
 ) -> Result<Option<Vec<crate::memory::Image>>, SimulateError> {
-    explorer::waves(launch, config, hazards, slots)
+    plainly::waves(launch, config, hazards, slots)
+}
+
+/// Who wrote a byte of a buffer last when one workgroup at a time runs, in index order; where nobody did, the end of the
+/// last dispatch. `None` for a launch without dispatches.
+///
+/// # Errors
+/// As [`crate::prove()`].
+pub fn last_write(
+    launch: &Launch,
+    config: &Config,
+    buffer: gridproof_launch::BufferId,
+    byte: u64,
+) -> Result<Option<crate::finding::AccessSite>, SimulateError> {
+    plainly::last_write(launch, config, buffer.0, byte)
 }
 
 /// Runs one schedule with all detectors, to its end or to where nobody makes progress; what the schedule leaves open is

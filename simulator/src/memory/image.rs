@@ -80,6 +80,17 @@ impl Image {
         }
     }
 
+    /// Puts `bytes` there from `offset` on; what goes past the end is dropped.
+    pub fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
+        let room = at64(self.length.saturating_sub(offset));
+        self.write(offset.min(self.length), bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// Whether all of `length` bytes from `offset` on have a value: whether they were there from the start, or written.
+    pub fn has_value(&self, offset: u64, length: usize) -> bool {
+        self.is_initialised(offset, length)
+    }
+
     /// Writes `bytes` from `offset` on. The caller has checked the bounds.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) {
         match &mut self.body {
@@ -125,18 +136,17 @@ impl Image {
         out
     }
 
-    /// Bytes that differ between two images of one buffer, and the first of them.
+    /// Bytes that differ between two images of one buffer, and the first of them. A byte that only one of them has
+    /// a value for differs.
     pub fn difference(&self, other: &Self) -> (u64, Option<u64>) {
         let (mut count, mut first) = (0, None);
-        let mut note = |offset: u64, ours: &[u8], theirs: &[u8]| {
-            for (i, _) in ours.iter().zip(theirs).enumerate().filter(|(_, (a, b))| a != b) {
-                first.get_or_insert(offset + wide(i));
-                count += 1;
-            }
+        let mut note = |byte: u64| {
+            first.get_or_insert(byte);
+            count += 1;
         };
         if let (Some(ours), Some(theirs)) = (self.dense(), other.dense()) {
             if ours != theirs {
-                note(0, ours, theirs);
+                ours.iter().zip(theirs).zip(0..).filter(|((a, b), _)| a != b).for_each(|(_, byte)| note(byte));
             }
             return (count, first);
         }
@@ -146,11 +156,32 @@ impl Image {
         let (mut ours, mut theirs) = ([0; PAGE], [0; PAGE]);
         for page in touched {
             let offset = page * wide(PAGE);
+            let length = PAGE.min(at64(self.length.saturating_sub(offset)));
             self.read(offset, &mut ours);
             other.read(offset, &mut theirs);
-            note(offset, &ours, &theirs);
+            let (we, they) = (self.written(page), other.written(page));
+            if ours[..length] == theirs[..length] && we == they {
+                continue;
+            }
+            for byte in 0..length {
+                let has = |bits: &[u64; PAGE / 64]| bits[byte / 64] >> (byte % 64) & 1;
+                if ours[byte] != theirs[byte] || has(&we) != has(&they) {
+                    note(offset + wide(byte));
+                }
+            }
         }
         (count, first)
+    }
+
+    /// Which bytes of a page have a value.
+    fn written(&self, page: u64) -> [u64; PAGE / 64] {
+        let Body::Sparse { fill: Fill::Uninitialised, pages } = &self.body else { return [u64::MAX; PAGE / 64] };
+        let Some(page) = pages.find(page) else { return [0; PAGE / 64] };
+        let mut all = [u64::MAX; PAGE / 64];
+        if let Some(written) = &page.written {
+            all.copy_from_slice(written);
+        }
+        all
     }
 
     /// Bytes this image holds in memory.
@@ -233,5 +264,13 @@ mod tests {
         assert!(image.is_initialised(3, 2));
         assert!(!image.is_initialised(3, 3));
         assert!(!image.is_initialised(2, 2));
+        // A zero that was written is not the same as nothing, even where both read as zero.
+        image.write(7, &[0]);
+        let mut other = Image::new(&buffer);
+        other.write(3, &[9, 9]);
+        assert_eq!(image.difference(&other), (1, Some(7)));
+        assert_eq!(image.difference(&image.clone()), (0, None));
+        let dense = Buffer { contents: Contents::Dense(image.to_vec().into()), ..buffer };
+        assert_eq!(image.difference(&Image::new(&dense)), (97, Some(0)));
     }
 }

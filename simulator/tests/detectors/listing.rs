@@ -73,7 +73,7 @@ fn detail(detail: &Detail) -> String {
         Detail::Alignment { required } => format!(": must be a multiple of {required}"),
         Detail::Divergence { waiting, elsewhere } => format!(": {waiting} waiting, {elsewhere} elsewhere"),
         Detail::Unordered { why } => format!(": {why:?}"),
-        Detail::Outputs { .. } | Detail::NoProgress { .. } => format!(": {detail:?}"),
+        Detail::Outputs { .. } | Detail::Mismatch { .. } | Detail::NoProgress { .. } => format!(": {detail:?}"),
     }
 }
 
