@@ -55,8 +55,8 @@ impl Found {
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
-        if outputs == Outputs::Wrong {
-            self.outputs = Outputs::Wrong;
+        if self.outputs == Outputs::Right {
+            self.outputs = outputs;
         }
     }
 
@@ -101,7 +101,7 @@ fn requests_meet(problem: &Problem, found: &mut Found) {
 /// A slot that the pool does not have: only where the caller's check was off.
 fn beyond_pool(problem: &Problem, found: &mut Found) {
     if used_slots(problem).any(|slot| slot >= problem.shape().pool()) {
-        found.add("GP0004", "state_pool", Outputs::Wrong);
+        found.add("GP0004", "state_pool", Outputs::NotStated);
     }
 }
 
@@ -166,12 +166,12 @@ fn wrapped(place: &'static str, narrow: u64, wide: u64, elements: u64, found: &m
     if narrow < REACH {
         return;
     }
-    found.add("GP0005", place, Outputs::Wrong);
+    found.add("GP0005", place, Outputs::NotStated);
     // The low 32 bits, as a signed number.
     let low = i128::from(narrow % (2 * REACH));
     let computed = if low < i128::from(REACH) { low } else { low - i128::from(2 * REACH) } + i128::from(wide);
     if computed < 0 || computed + i128::from(STATE) > i128::from(elements) {
-        found.add("GP0004", place, Outputs::Wrong);
+        found.add("GP0004", place, Outputs::NotStated);
     }
 }
 
@@ -181,14 +181,12 @@ fn no_pass_barrier(problem: &Problem, options: Options, found: &mut Found) {
         // The sums of the last pass order what the first pass stored, and those of the first token the rest.
         return;
     }
-    // Subgroups in step read a token that none of them has prepared yet, unless all prepare one.
-    let outputs = if tokens < PASS { Outputs::Wrong } else { Outputs::Right };
     for place in PREPARED {
-        found.add("GP0002", place, outputs);
+        found.add("GP0002", place, Outputs::NotStated);
         if options.language == Language::Cuda && tokens > 1 {
             // In the run that finds the races, the first subgroup comes to the second token before anybody prepared it.
             // WGSL's workgroup memory starts as zeros.
-            found.add("GP0006", place, outputs);
+            found.add("GP0006", place, Outputs::NotStated);
         }
     }
     found.safe_under.get_or_insert(SafeUnder::LockstepWaves { slots: 1 });
