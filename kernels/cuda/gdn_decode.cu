@@ -12,8 +12,8 @@
 #include "numerics.cuh"
 
 // Tokens of a request, 1 to 8.
-#ifndef T
-#error "T is a macro of the launch"
+#ifndef TOKENS
+#error "TOKENS is a macro of the launch"
 #endif
 // Heads of q and k.
 #ifndef H
@@ -27,7 +27,7 @@
 #ifndef SLOT_STRIDE
 #error "SLOT_STRIDE is a macro of the launch"
 #endif
-// Tokens from one request to the next in `intermediate_states`, T or more.
+// Tokens from one request to the next in `intermediate_states`, TOKENS or more.
 #ifndef STEPS
 #error "STEPS is a macro of the launch"
 #endif
@@ -76,14 +76,14 @@ constexpr float EPSILON = 1e-6f;
 // 1 / sqrt(K), rounded to f32.
 constexpr float SCALE = 0.088388346f;
 
-static_assert(T >= 1 && T <= 8 && STEPS >= T, "1 to 8 tokens, and a row for each");
+static_assert(TOKENS >= 1 && TOKENS <= 8 && STEPS >= TOKENS, "1 to 8 tokens, and a row for each");
 static_assert(HV % H == 0, "a key head serves the same number of value heads as any other");
 
 // Of every token: the normalised query (scaled) and key, the decay and the gate.
-__shared__ float4 q_normed[T * QUADS];
-__shared__ float4 k_normed[T * QUADS];
-__shared__ float alphas[T];
-__shared__ float betas[T];
+__shared__ float4 q_normed[TOKENS * QUADS];
+__shared__ float4 k_normed[TOKENS * QUADS];
+__shared__ float alphas[TOKENS];
+__shared__ float betas[TOKENS];
 
 // What a launch is given.
 struct Tensors {
@@ -111,7 +111,7 @@ GP_FUNCTION Work work_of(unsigned int workgroup, unsigned int tiles) {
 
 // Position of a token and value head in `a` and `b`; in heads, in `v` and `output`.
 GP_FUNCTION size_t gate_of(Work work, unsigned int token) {
-    return ((size_t)work.request * T + token) * HV + work.value_head;
+    return ((size_t)work.request * TOKENS + token) * HV + work.value_head;
 }
 
 // The element at which the state of a value head begins, in the pool.
@@ -394,10 +394,10 @@ template <typename Kind>
 GP_FUNCTION void prepare(const Tensors &tensors, Work work, unsigned int local) {
     unsigned int lane = local % SUBGROUP;
 #pragma unroll 1
-    for (unsigned int first = 0; first < T; first += PASS) {
+    for (unsigned int first = 0; first < TOKENS; first += PASS) {
         unsigned int token = first + local / SUBGROUP;
-        if (token < T) {
-            size_t head = ((size_t)work.request * T + token) * H + work.value_head / (HV / H);
+        if (token < TOKENS) {
+            size_t head = ((size_t)work.request * TOKENS + token) * H + work.value_head / (HV / H);
             float query[4], key[4];
             uint2 words = tensors.q[head * QUADS + lane];
             unpack_pair(words.x, query);
@@ -442,7 +442,7 @@ GP_FUNCTION void decode(const Tensors &tensors, Work work, int read_slot, int wr
             load_rows<Kind>(source + Kind::row(work.tile, group, iteration + 1) * K, next);
         }
 #pragma unroll 1
-        for (unsigned int token = 0; token < T; token++) {
+        for (unsigned int token = 0; token < TOKENS; token++) {
             size_t at = gate_of(work, token) * (V / 2) + row / 2;
             float values[Kind::ROWS], read[Kind::ROWS];
             load_values(tensors.v + at, values);
@@ -500,7 +500,7 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
         if (threadIdx.x % Pretranspose::LANES == 0) {
             unsigned int row = Pretranspose::row(work.tile, threadIdx.x / Pretranspose::LANES, 0);
 #pragma unroll 1
-            for (unsigned int token = 0; token < T; token++) {
+            for (unsigned int token = 0; token < TOKENS; token++) {
                 size_t at = gate_of(work, token) * (V / 2) + row / 2;
                 output[at] = 0;
                 output[at + 4] = 0;

@@ -203,8 +203,10 @@ pub enum Outputs {
     /// Every output has the model's bits, in the race-free reading of a racy launch.
     #[default]
     Right,
-    /// Some output has not, or holds bytes that a finding leaves without a right value.
+    /// Some output has not.
     Wrong,
+    /// Nothing is demanded: what a race or a fault leaves depends on how it is run.
+    NotStated,
 }
 
 /// What one launch must be reported as: these findings, no others.

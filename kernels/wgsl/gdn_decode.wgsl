@@ -17,14 +17,14 @@
 // the last pass has prepared: those of up to four tokens.
 
 // Tokens of a request, 1 to 8.
-override T: u32;
+override TOKENS: u32;
 // Heads of q and k.
 override H: u32;
 // Heads of v and of the state, a multiple of H.
 override HV: u32;
 // Elements from one slot of the pool to the next.
 override SLOT_STRIDE: u32;
-// Tokens from one request to the next in `intermediate_states`, T or more.
+// Tokens from one request to the next in `intermediate_states`, TOKENS or more.
 override STEPS: u32;
 // Rows of a workgroup, in `wide_vec` and `ilp4`.
 override TILE_V: u32 = 32u;
@@ -47,7 +47,7 @@ override MISSING_PASS_BARRIER: bool = false;
 override SOFTPLUS_BRANCHLESS: bool = false;
 
 // Quads of all tokens: not to be set by the launch.
-override QUADS: u32 = T * 32u;
+override QUADS: u32 = TOKENS * 32u;
 
 const INVOCATIONS = 128u;
 // Rows of a state, and elements of a row.
@@ -73,8 +73,8 @@ const SCALE = 0.088388346f;
 // Of every token: the normalised query (scaled) and key, four elements a lane, the decay and the gate.
 var<workgroup> q_normed: array<vec4<f32>, QUADS>;
 var<workgroup> k_normed: array<vec4<f32>, QUADS>;
-var<workgroup> alphas: array<f32, T>;
-var<workgroup> betas: array<f32, T>;
+var<workgroup> alphas: array<f32, TOKENS>;
+var<workgroup> betas: array<f32, TOKENS>;
 // Two places an invocation, used in turns, with WORKGROUP_TREE only.
 var<workgroup> lane_sums: array<vec4<f32>, 256>;
 // The place that is next.
@@ -113,7 +113,7 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
         var s2 = load_eight(source + 64u);
         var s3 = load_eight(source + 96u);
 
-        for (var token = 0u; token < T; token++) {
+        for (var token = 0u; token < TOKENS; token++) {
             let query = Eight(q_normed[token * 32u + lane * 2u], q_normed[token * 32u + lane * 2u + 1u]);
             let key = Eight(k_normed[token * 32u + lane * 2u], k_normed[token * 32u + lane * 2u + 1u]);
             let alpha = alphas[token];
@@ -172,7 +172,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var s2 = bf16x4(state_pool[source + 64u]);
         var s3 = bf16x4(state_pool[source + 96u]);
 
-        for (var token = 0u; token < T; token++) {
+        for (var token = 0u; token < TOKENS; token++) {
             let query = q_normed[token * 32u + lane];
             let key = k_normed[token * 32u + lane];
             let alpha = alphas[token];
@@ -222,7 +222,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
 
     if (read_index < 0) {
         if (lane == 0u) {
-            for (var token = 0u; token < T; token++) {
+            for (var token = 0u; token < TOKENS; token++) {
                 output[output_word(work, token, first_row)] = 0u;
                 output[output_word(work, token, first_row + 8u)] = 0u;
             }
@@ -240,7 +240,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
         var s0 = load_four(source);
         var s1 = load_four(source + 64u);
 
-        for (var token = 0u; token < T; token++) {
+        for (var token = 0u; token < TOKENS; token++) {
             let query = q_normed[token * 32u + lane];
             let key = k_normed[token * 32u + lane];
             let alpha = alphas[token];
@@ -285,18 +285,18 @@ fn work_of(workgroup: u32, tiles: u32) -> Work {
 // Query, key and gates of every token: 32 lanes take one, four elements a lane.
 fn prepare(work: Work, local: u32) {
     let lane = local % 32u;
-    for (var first = 0u; first < T; first += 4u) {
+    for (var first = 0u; first < TOKENS; first += 4u) {
         let token = first + local / 32u;
         var query = vec4(0.0);
         var key = vec4(0.0);
-        if (token < T) {
-            let head = (work.request * T + token) * H + work.value_head / (HV / H);
+        if (token < TOKENS) {
+            let head = (work.request * TOKENS + token) * H + work.value_head / (HV / H);
             query = bf16x4(q[head * 32u + lane]);
             key = bf16x4(k[head * 32u + lane]);
         }
         // All lanes meet here, those without a token too.
         let squares = sum_of_32(vec4(serial(query, query, 0.0), serial(key, key, 0.0), 0.0, 0.0), local);
-        if (token < T) {
+        if (token < TOKENS) {
             q_normed[token * 32u + lane] = query * (gp_rsqrt(squares.x + EPSILON) * SCALE);
             k_normed[token * 32u + lane] = key * gp_rsqrt(squares.y + EPSILON);
             if (lane == 0u) {
@@ -310,7 +310,7 @@ fn prepare(work: Work, local: u32) {
 }
 
 fn store_gates(work: Work, token: u32) {
-    let at = (work.request * T + token) * HV + work.value_head;
+    let at = (work.request * TOKENS + token) * HV + work.value_head;
     // The half of an odd element is moved to where that of an even one is.
     let x = gp_bf16x2_lo(a[at / 2u] >> (at % 2u * 16u)) + dt_bias[work.value_head];
     let g = -gp_exp(a_log[work.value_head]) * softplus(x);
@@ -349,7 +349,7 @@ fn intermediate_offset(work: Work, read_slot: u32, token: u32) -> u32 {
 
 // The word of `v` and of `output` in which a row and the one behind it lie.
 fn output_word(work: Work, token: u32, row: u32) -> u32 {
-    return ((work.request * T + token) * HV + work.value_head) * (V / 2u) + row / 2u;
+    return ((work.request * TOKENS + token) * HV + work.value_head) * (V / 2u) + row / 2u;
 }
 
 // Stores four rows from the word `at` on.

@@ -67,14 +67,14 @@ const VARIANTS: &[VariantEntry] = &[
         name: "wide_vec",
         summary: "bf16 states: groups of 16 lanes with 8 elements each",
         required: "race-free",
-        shapes: &["t=4,cache=1", "t=8,b=1,hv=8,tile=128", "slot=1+-1,write=5+-1,stride=73728"],
+        shapes: &["", "t=4,cache=1", "t=8,b=1,hv=8,tile=128", "slot=1+-1,write=5+-1,stride=73728"],
         long_shapes: &["b=1,hv=32,pool=8192,slot=8191"],
     },
     VariantEntry {
         name: "ilp4",
         summary: "bf16 states: groups of 32 lanes with 4 elements each",
         required: "race-free",
-        shapes: &["t=4,cache=1", "t=8,b=1,hv=8,tile=128", "slot=1+-1,write=5+-1,stride=73728"],
+        shapes: &["", "t=4,cache=1", "t=8,b=1,hv=8,tile=128", "slot=1+-1,write=5+-1,stride=73728"],
         long_shapes: &["b=1,hv=32,pool=8192,slot=8191"],
     },
     VariantEntry {
@@ -96,7 +96,7 @@ const VARIANTS: &[VariantEntry] = &[
         name: "offset32",
         summary: "the offset of a state in the pool is computed in 32 bits",
         required: "GP0005 on `state_pool` from slot * hv + head = 131072 on in a dense pool, from slot * stride = 2^31 \
-                   on in a padded one; race-free below, and at every size that WGSL addresses",
+                   on in a padded one, with GP0004 while the wrapped offset is negative; race-free below, and at every size that WGSL addresses",
         shapes: &["", "state=f32"],
         long_shapes: &[
             "b=1,hv=32,pool=8192,slot=4095",
@@ -108,7 +108,8 @@ const VARIANTS: &[VariantEntry] = &[
     VariantEntry {
         name: "intermediate_offset32",
         summary: "the offset of an intermediate state is computed in 32 bits",
-        required: "GP0005 on `intermediate_states` from (request * steps + token) * hv + head = 131072 on; race-free \
+        required: "GP0005 on `intermediate_states` from (request * steps + token) * hv + head = 131072 on, with \
+                   GP0004 while the wrapped offset is negative; race-free \
                    below, and at every size that WGSL addresses",
         shapes: &["cache=1", "cache=1,state=f32"],
         long_shapes: &["cache=1,hv=64,steps=2047", "cache=1,hv=64,steps=2048"],
@@ -116,8 +117,8 @@ const VARIANTS: &[VariantEntry] = &[
     VariantEntry {
         name: "wide_vec_no_pass_barrier",
         summary: "no barrier after a pass of the preparation",
-        required: "GP0002 on `q_normed`, `k_normed`, `alphas` and `betas`; with a reduction through workgroup memory \
-                   only for up to four tokens",
+        required: "GP0002 on `q_normed`, `k_normed`, `alphas` and `betas`, in CUDA C++ from two tokens on with GP0006 \
+                   there; with a reduction through workgroup memory only for up to four tokens",
         shapes: &["", "t=4", "t=5"],
         long_shapes: &[],
     },

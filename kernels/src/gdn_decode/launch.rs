@@ -199,7 +199,7 @@ fn arguments(buffers: &[Buffer], language: Language) -> Vec<Argument> {
 fn constants(shape: Shape, choice: Choice, variant: Variant, options: Options) -> BTreeMap<String, Constant> {
     let int = |value: u64| Constant::Int(i64::try_from(value).unwrap_or(i64::MAX));
     let mut constants = BTreeMap::from([
-        ("T", int(u64::from(shape.t()))),
+        ("TOKENS", int(u64::from(shape.t()))),
         ("H", int(u64::from(shape.h()))),
         ("HV", int(u64::from(shape.hv()))),
         ("SLOT_STRIDE", int(shape.stride())),
