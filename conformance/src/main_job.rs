@@ -64,10 +64,14 @@ fn selection() -> impl Iterator<Item = Selected> {
     families().iter().flat_map(|family| {
         let kernel = family.kernel();
         kernel.variants.iter().flat_map(move |variant| {
-            variant.shapes.iter().flat_map(move |shape| {
-                let languages = kernel.languages.iter();
-                languages.map(|&language| Selected { kernel: kernel.name, variant: variant.name, shape, language })
-            })
+            let selected = |shape, language| Selected { kernel: kernel.name, variant: variant.name, shape, language };
+            let usual = variant
+                .shapes
+                .iter()
+                .flat_map(move |shape| kernel.languages.iter().map(move |&language| selected(shape, language)));
+            // What 32 bits do not address runs where addresses have 64.
+            let long = variant.long_shapes.iter().map(move |shape| selected(shape, Language::Cuda));
+            usual.chain(long)
         })
     })
 }

@@ -126,7 +126,7 @@ const VARIANTS: &[VariantEntry] = &[
         name: "softplus_branchless",
         summary: "the softplus adds both of its branches, times 0 and times 1",
         required: "race-free; a + dt_bias above 88.7 gives NaN, which the comparison with the model must find",
-        shapes: &["gates=extreme,t=2", "", "gates=extreme,t=2,state=f32"],
+        shapes: &["gates=extreme,t=2", "gates=normal,t=2", "gates=extreme,t=2,state=f32"],
         long_shapes: &[],
     },
 ];
