@@ -20,6 +20,12 @@ const FILES: &[(&str, &str)] = files![
     "resadd_norm_gemv_int4/subgroups.toml",
     "resadd_norm_gemv_int4/arithmetic.toml",
     "resadd_norm_gemv_int4/refused.toml",
+    "gdn_decode/shapes.toml",
+    "gdn_decode/pools.toml",
+    "gdn_decode/variants.toml",
+    "gdn_decode/subgroups.toml",
+    "gdn_decode/arithmetic.toml",
+    "gdn_decode/refused.toml",
 ];
 
 #[derive(Debug, Deserialize)]
@@ -53,6 +59,9 @@ struct CaseTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RefusedTable {
+    /// All where none are named.
+    #[serde(default)]
+    variants: Vec<String>,
     shape: String,
     message: String,
 }
@@ -93,11 +102,13 @@ pub struct Case {
     pub legs: Vec<LegKind>,
 }
 
-/// A shape that every variant must refuse.
+/// A shape that variants must refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedCase {
     /// Kernel name.
     pub kernel: String,
+    /// The variants; all where none are named.
+    pub variants: Vec<String>,
     /// Shape as `--shape` takes it.
     pub shape: String,
     /// A part of what must be said.
@@ -114,8 +125,9 @@ pub fn suite() -> Result<(Vec<Case>, Vec<RefusedCase>), CheckError> {
             cases.extend(expand(&file.kernel, table).map_err(wrong)?);
         }
         let kernel = file.kernel;
-        refused.extend(file.refused.into_iter().map(|RefusedTable { shape, message }| RefusedCase {
+        refused.extend(file.refused.into_iter().map(|RefusedTable { variants, shape, message }| RefusedCase {
             kernel: kernel.clone(),
+            variants,
             shape,
             message,
         }));

@@ -126,7 +126,11 @@ pub(super) fn refused(case: &RefusedCase) -> CellResult {
         let family = family(&case.kernel).ok_or_else(|| format!("unknown kernel `{}`", case.kernel))?;
         let making =
             Making { data_seed: 0, arithmetic: Arithmetic::FUSED, subgroup_size: 32, language: Language::Wgsl };
-        for variant in family.kernel().variants {
+        if let Some(unknown) = case.variants.iter().find(|name| family.kernel().variant(name).is_none()) {
+            return Err(format!("unknown variant `{unknown}`"));
+        }
+        let asked = |name: &str| case.variants.is_empty() || case.variants.iter().any(|other| other == name);
+        for variant in family.kernel().variants.iter().filter(|variant| asked(variant.name)) {
             match family.instance(variant.name, &case.shape, &making) {
                 Ok(_) => return Err(format!("{} accepts {}", variant.name, case.shape)),
                 Err(said) if said.contains(&case.message) => {}
