@@ -31,10 +31,12 @@ mod golden;
 mod indices;
 mod job;
 mod lanes;
+mod layout;
 #[cfg(test)]
 mod plain;
 mod preparation;
 mod seeded;
+mod transpose;
 
 pub use error::{Index, ProblemError};
 pub use model::Outputs;

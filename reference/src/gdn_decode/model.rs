@@ -22,10 +22,12 @@ use gridproof_launch::Arithmetic;
 use rayon::prelude::*;
 
 use super::job::{Job, jobs};
-use super::lanes::{Brain, Element, Single, Task};
+use super::lanes::{Ilp4, Order, Pretranspose, Task, WideVec};
+use super::layout::{Brain, Element, Single};
 use super::path::Path;
 use super::problem::Problem;
 use super::shape::StateType;
+use super::transpose::Portable;
 use crate::numerics::{Numerics, Profile};
 use crate::with_profile;
 
@@ -52,21 +54,27 @@ pub fn run(problem: &Problem, path: Path, arithmetic: Arithmetic) -> Outputs {
 pub fn run_into(problem: &Problem, path: Path, arithmetic: Arithmetic, outputs: &mut Outputs) {
     let jobs = jobs(problem, outputs);
     with_profile!(Numerics::new(arithmetic), |numerics| match (path, problem.shape().state()) {
-        (Path::WideVec, StateType::Bf16) => all::<_, Brain, 16, 8, false>(numerics, problem, jobs),
-        (Path::WideVec, StateType::F32) => all::<_, Single, 16, 8, false>(numerics, problem, jobs),
-        (Path::Ilp4, StateType::Bf16) => all::<_, Brain, 32, 4, true>(numerics, problem, jobs),
-        (Path::Ilp4, StateType::F32) => all::<_, Single, 32, 4, true>(numerics, problem, jobs),
-        (Path::Pretranspose, StateType::Bf16) => all::<_, Brain, 32, 4, false>(numerics, problem, jobs),
-        (Path::Pretranspose, StateType::F32) => all::<_, Single, 32, 4, false>(numerics, problem, jobs),
+        (Path::WideVec, StateType::Bf16) => all::<_, WideVec, Brain, 2, 8>(numerics, problem, jobs),
+        (Path::WideVec, StateType::F32) => all::<_, WideVec, Single, 2, 8>(numerics, problem, jobs),
+        (Path::Ilp4, StateType::Bf16) => all::<_, Ilp4, Brain, 4, 4>(numerics, problem, jobs),
+        (Path::Ilp4, StateType::F32) => all::<_, Ilp4, Single, 4, 4>(numerics, problem, jobs),
+        (Path::Pretranspose, StateType::Bf16) => all::<_, Pretranspose, Brain, 4, 4>(numerics, problem, jobs),
+        (Path::Pretranspose, StateType::F32) => all::<_, Pretranspose, Single, 4, 4>(numerics, problem, jobs),
     });
 }
 
-fn all<P: Profile, E: Element, const LANES: usize, const SHARE: usize, const PARITY: bool>(
+/// Runs all jobs, with the vector instructions of this machine.
+fn all<P: Profile, O: Order, E: Element, const V: usize, const SHARE: usize>(
     numerics: Numerics<P>,
     problem: &Problem,
     jobs: Vec<Job<'_>>,
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        let run = |job| simd.vectorize(Task::<_, _, O, E, V, SHARE>::new(numerics, simd, problem, job));
+        return jobs.into_par_iter().for_each(run);
+    }
     let arch = pulp::Arch::new();
-    let run = |job| arch.dispatch(Task::<P, E, LANES, SHARE, PARITY>::new(numerics, problem, job));
+    let run = |job| arch.dispatch(Task::<_, _, O, E, V, SHARE>::new(numerics, Portable, problem, job));
     jobs.into_par_iter().for_each(run);
 }
