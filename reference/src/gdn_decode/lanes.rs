@@ -13,11 +13,14 @@ use super::layout::{Element, Row, load, position, row, store};
 use super::preparation::{Token, Vector};
 use super::problem::Problem;
 use super::shape::HEAD;
-use super::transpose::{Numbers, Transpose};
+use super::vectors::{Numbers, Vectors};
 use crate::numerics::half::f32_to_bf16;
 use crate::numerics::{Numerics, Profile};
 
 const ELEMENTS: usize = HEAD as usize;
+
+/// Rows that are read before the first of them is computed, so that memory is not waited for row by row.
+const TOGETHER: usize = 4;
 
 /// A kernel's order of operations, beyond how many lanes it has.
 pub(super) trait Order {
@@ -54,52 +57,55 @@ impl Order for Pretranspose {
 /// A job, in one profile and one order, over one type of state. A row has `8 * V * SHARE` elements.
 pub(super) struct Task<'a, P: Profile, T, O, E, const V: usize, const SHARE: usize> {
     numerics: Numerics<P>,
-    transpose: T,
+    vectors: T,
     problem: &'a Problem,
     job: Job<'a>,
     kind: PhantomData<(O, E)>,
 }
 
-impl<'a, P: Profile, T: Transpose, O: Order, E: Element, const V: usize, const SHARE: usize>
+impl<'a, P: Profile, T: Vectors, O: Order, E: Element, const V: usize, const SHARE: usize>
     Task<'a, P, T, O, E, V, SHARE>
 {
     /// `job` of `problem`.
-    pub(super) const fn new(numerics: Numerics<P>, transpose: T, problem: &'a Problem, job: Job<'a>) -> Self {
-        Self { numerics, transpose, problem, job, kind: PhantomData }
+    pub(super) const fn new(numerics: Numerics<P>, vectors: T, problem: &'a Problem, job: Job<'a>) -> Self {
+        Self { numerics, vectors, problem, job, kind: PhantomData }
     }
 
     /// Takes row `v` of the state through one more token; returns its output.
     #[inline(always)]
-    fn advance(&self, s: &mut Row<V, SHARE>, token: &LaidOut<V, SHARE>, v: usize) -> f32 {
-        let n = self.numerics;
-        for x in s.as_flattened_mut().as_flattened_mut() {
-            *x = n.mul(token.alpha, *x);
+    fn advance(&self, row: &mut Row<V, SHARE>, token: &LaidOut<V, SHARE>, v: usize) -> f32 {
+        let (n, vectors) = (self.numerics, self.vectors);
+        for x in row.as_flattened_mut() {
+            *x = vectors.scale(n, token.alpha, *x);
         }
-        let d = n.mul(n.sub(token.v[v], self.sum(s, &token.k)), token.beta);
-        let k = token.k.as_flattened().as_flattened();
-        for (x, &k) in s.as_flattened_mut().as_flattened_mut().iter_mut().zip(k) {
-            *x = n.multiply_add(d, k, *x);
+        let d = [n.mul(n.sub(token.v[v], self.sum(row, &token.k)), token.beta); 8];
+        for (x, &k) in row.as_flattened_mut().iter_mut().zip(token.k.as_flattened()) {
+            *x = vectors.multiply_add(n, d, k, *x);
         }
-        self.sum(s, &token.q)
+        self.sum(row, &token.q)
     }
 
     /// The sum of products over all lanes of a group.
     #[inline(always)]
-    fn sum(&self, s: &Row<V, SHARE>, x: &Row<V, SHARE>) -> f32 {
-        let n = self.numerics;
+    fn sum(&self, row: &Row<V, SHARE>, x: &Row<V, SHARE>) -> f32 {
         let mut sums = [[[0.0; 8]; V]; 2];
         for p in 0..SHARE {
-            let sums = &mut sums[if O::PARITY { p % 2 } else { 0 }];
+            let parity = if O::PARITY { p % 2 } else { 0 };
             for vector in 0..V {
-                for i in 0..8 {
-                    sums[vector][i] = n.multiply_add(s[p][vector][i], x[p][vector][i], sums[vector][i]);
-                }
+                let sum = &mut sums[parity][vector];
+                *sum = self.vectors.multiply_add(self.numerics, row[p][vector], x[p][vector], *sum);
             }
         }
-        let [mut lanes, odd] = sums;
+        self.total(sums)
+    }
+
+    /// The butterfly over a group's lanes.
+    #[inline(always)]
+    fn total(&self, [mut lanes, odd]: [[Numbers; V]; 2]) -> f32 {
+        let (n, vectors) = (self.numerics, self.vectors);
         if O::PARITY {
             for vector in 0..V {
-                lanes[vector] = self.add(lanes[vector], odd[vector]);
+                lanes[vector] = vectors.add(n, lanes[vector], odd[vector]);
             }
         }
         let mut distance = 8 * V / 2;
@@ -107,53 +113,50 @@ impl<'a, P: Profile, T: Transpose, O: Order, E: Element, const V: usize, const S
             let apart = position(O::WORDS, distance);
             let before = lanes;
             for vector in 0..V {
-                let other = if apart < 8 {
-                    self.transpose.exchanged(before[vector], apart)
-                } else {
-                    before[vector ^ (apart / 8)]
-                };
-                lanes[vector] = self.add(before[vector], other);
+                let other =
+                    if apart < 8 { vectors.exchanged(before[vector], apart) } else { before[vector ^ (apart / 8)] };
+                lanes[vector] = vectors.add(n, before[vector], other);
             }
             distance /= 2;
         }
         lanes[0][0]
     }
-
-    #[inline(always)]
-    fn add(&self, a: Numbers, b: Numbers) -> Numbers {
-        let mut sums = [0.0; 8];
-        for i in 0..8 {
-            sums[i] = self.numerics.add(a[i], b[i]);
-        }
-        sums
-    }
 }
 
-impl<P: Profile, T: Transpose, O: Order, E: Element, const V: usize, const SHARE: usize> NullaryFnOnce
+impl<P: Profile, T: Vectors, O: Order, E: Element, const V: usize, const SHARE: usize> NullaryFnOnce
     for Task<'_, P, T, O, E, V, SHARE>
 {
     type Output = ();
 
     #[inline(always)]
     fn call(mut self) {
-        let transpose = self.transpose;
+        let vectors = self.vectors;
         let mut tokens = Vec::with_capacity(self.problem.shape().t() as usize);
         for token in 0..self.problem.shape().t() {
             let token = Token::new(self.numerics, self.problem, self.job.request, token, self.job.hv);
             tokens.push(LaidOut::new(O::WORDS, token));
         }
-        for v in 0..ELEMENTS {
-            let place = v * ELEMENTS * E::BYTES..(v + 1) * ELEMENTS * E::BYTES;
-            let mut s = load::<T, E, V, SHARE>(transpose, O::WORDS, &self.job.state[place.clone()]);
+        let mut rows = [[[[0.0; 8]; V]; SHARE]; TOGETHER];
+        for first in (0..ELEMENTS).step_by(TOGETHER) {
+            let place = |r| (first + r) * ELEMENTS * E::BYTES..(first + r + 1) * ELEMENTS * E::BYTES;
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = load::<T, E, V, SHARE>(vectors, O::WORDS, &self.job.state[place(r)]);
+            }
             for (position, token) in tokens.iter().enumerate() {
-                let output = self.advance(&mut s, token, v);
-                self.job.output[position][2 * v..2 * v + 2].copy_from_slice(&f32_to_bf16(output).to_le_bytes());
+                for (v, row) in (first..).zip(&mut rows) {
+                    let output = f32_to_bf16(self.advance(row, token, v)).to_le_bytes();
+                    self.job.output[position][2 * v..2 * v + 2].copy_from_slice(&output);
+                }
                 if let Some(bytes) = self.job.intermediate.get_mut(position) {
-                    store::<T, E, V, SHARE>(transpose, O::WORDS, &s, &mut bytes[place.clone()]);
+                    for (r, row) in rows.iter().enumerate() {
+                        store::<T, E, V, SHARE>(vectors, O::WORDS, row, &mut bytes[place(r)]);
+                    }
                 }
             }
             if let Some(bytes) = &mut self.job.written {
-                store::<T, E, V, SHARE>(transpose, O::WORDS, &s, &mut bytes[place]);
+                for (r, row) in rows.iter().enumerate() {
+                    store::<T, E, V, SHARE>(vectors, O::WORDS, row, &mut bytes[place(r)]);
+                }
             }
         }
     }

@@ -9,7 +9,7 @@
 //! one by one.
 
 use super::shape::HEAD;
-use super::transpose::{Numbers, Transpose, Words};
+use super::vectors::{Numbers, Vectors, Words};
 use crate::numerics::half::{bf16_to_f32, f32_to_bf16};
 
 const ELEMENTS: usize = HEAD as usize;
@@ -39,10 +39,10 @@ pub(super) trait Element {
     const PER_WORD: usize;
 
     /// The elements of these words: first the lower halves, then the upper ones, or the words themselves.
-    fn unpack(vectors: impl Transpose, words: Words) -> [Numbers; 2];
+    fn unpack(vectors: impl Vectors, words: Words) -> [Numbers; 2];
 
     /// The words of these elements, rounded.
-    fn pack(vectors: impl Transpose, elements: [Numbers; 2]) -> Words;
+    fn pack(vectors: impl Vectors, elements: [Numbers; 2]) -> Words;
 
     /// Element `index` of these bytes.
     fn get(bytes: &[u8], index: usize) -> f32;
@@ -59,12 +59,12 @@ impl Element for Brain {
     const PER_WORD: usize = 2;
 
     #[inline(always)]
-    fn unpack(vectors: impl Transpose, words: Words) -> [Numbers; 2] {
+    fn unpack(vectors: impl Vectors, words: Words) -> [Numbers; 2] {
         [vectors.lower(words), vectors.upper(words)]
     }
 
     #[inline(always)]
-    fn pack(vectors: impl Transpose, elements: [Numbers; 2]) -> Words {
+    fn pack(vectors: impl Vectors, elements: [Numbers; 2]) -> Words {
         vectors.pack(elements[0], elements[1])
     }
 
@@ -87,12 +87,12 @@ impl Element for Single {
     const PER_WORD: usize = 1;
 
     #[inline(always)]
-    fn unpack(_: impl Transpose, words: Words) -> [Numbers; 2] {
+    fn unpack(_: impl Vectors, words: Words) -> [Numbers; 2] {
         [bytemuck::cast(words), [0.0; 8]]
     }
 
     #[inline(always)]
-    fn pack(_: impl Transpose, elements: [Numbers; 2]) -> Words {
+    fn pack(_: impl Vectors, elements: [Numbers; 2]) -> Words {
         bytemuck::cast(elements[0])
     }
 
@@ -126,18 +126,18 @@ pub(super) fn row<const V: usize, const SHARE: usize>(words: usize, x: &[f32; EL
 
 /// The row in these bytes.
 #[inline(always)]
-pub(super) fn load<T: Transpose, E: Element, const V: usize, const SHARE: usize>(
-    transpose: T,
+pub(super) fn load<T: Vectors, E: Element, const V: usize, const SHARE: usize>(
+    vectors: T,
     words: usize,
     bytes: &[u8],
 ) -> Row<V, SHARE> {
     let mut row = [[[0.0; 8]; V]; SHARE];
     if words * E::PER_WORD == SHARE {
         for (block, bytes) in bytes.as_chunks::<BLOCK>().0.iter().enumerate() {
-            let columns = transpose.transpose(bytemuck::cast(*bytes));
+            let columns = vectors.transpose(bytemuck::cast(*bytes));
             for (j, column) in columns.iter().enumerate() {
                 let vector = block * (4 / words) + j / words;
-                let elements = E::unpack(transpose, *column);
+                let elements = E::unpack(vectors, *column);
                 for part in 0..E::PER_WORD {
                     row[j % words * E::PER_WORD + part][vector] = elements[part];
                 }
@@ -145,8 +145,8 @@ pub(super) fn load<T: Transpose, E: Element, const V: usize, const SHARE: usize>
         }
     } else {
         for lane in 0..8 * V {
-            for p in 0..SHARE {
-                row[p][position(words, lane) / 8][position(words, lane) % 8] = E::get(bytes, lane * SHARE + p);
+            for (p, vectors) in row.iter_mut().enumerate() {
+                vectors[position(words, lane) / 8][position(words, lane) % 8] = E::get(bytes, lane * SHARE + p);
             }
         }
     }
@@ -155,8 +155,8 @@ pub(super) fn load<T: Transpose, E: Element, const V: usize, const SHARE: usize>
 
 /// Writes the row to these bytes, rounded.
 #[inline(always)]
-pub(super) fn store<T: Transpose, E: Element, const V: usize, const SHARE: usize>(
-    transpose: T,
+pub(super) fn store<T: Vectors, E: Element, const V: usize, const SHARE: usize>(
+    vectors: T,
     words: usize,
     row: &Row<V, SHARE>,
     bytes: &mut [u8],
@@ -170,14 +170,14 @@ pub(super) fn store<T: Transpose, E: Element, const V: usize, const SHARE: usize
                 for part in 0..E::PER_WORD {
                     elements[part] = row[j % words * E::PER_WORD + part][vector];
                 }
-                *column = E::pack(transpose, elements);
+                *column = E::pack(vectors, elements);
             }
-            *bytes = bytemuck::cast(transpose.transpose(columns));
+            *bytes = bytemuck::cast(vectors.transpose(columns));
         }
     } else {
         for lane in 0..8 * V {
-            for p in 0..SHARE {
-                E::put(bytes, lane * SHARE + p, row[p][position(words, lane) / 8][position(words, lane) % 8]);
+            for (p, vectors) in row.iter().enumerate() {
+                E::put(bytes, lane * SHARE + p, vectors[position(words, lane) / 8][position(words, lane) % 8]);
             }
         }
     }

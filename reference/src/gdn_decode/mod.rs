@@ -36,7 +36,7 @@ mod layout;
 mod plain;
 mod preparation;
 mod seeded;
-mod transpose;
+mod vectors;
 
 pub use error::{Index, ProblemError};
 pub use model::Outputs;

@@ -27,7 +27,7 @@ use super::layout::{Brain, Element, Single};
 use super::path::Path;
 use super::problem::Problem;
 use super::shape::StateType;
-use super::transpose::Portable;
+use super::vectors::Portable;
 use crate::numerics::{Numerics, Profile};
 use crate::with_profile;
 
