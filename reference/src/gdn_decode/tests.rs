@@ -2,8 +2,9 @@
 
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 
+use super::model::Machine;
 use super::shape::{Shape, Sizes, StateType};
-use super::{Inputs, L2Norm, Oracle, Path, Problem, model, oracle, plain, tolerance};
+use super::{Inputs, L2Norm, Oracle, Outputs, Path, Problem, model, oracle, plain, tolerance};
 
 const PROFILES: [Arithmetic; 4] = [
     Arithmetic::FUSED,
@@ -40,6 +41,9 @@ fn check(problem: &Problem) {
     for path in Path::ALL {
         for arithmetic in PROFILES {
             let fast = model::run(problem, path, arithmetic);
+            let mut portable = Outputs::default();
+            model::run_on(Machine::Any, problem, path, arithmetic, &mut portable);
+            assert!(fast == portable, "{path:?}, portable, {arithmetic}, {:?}", problem.shape());
             for &tile_v in path.tiles() {
                 let plain = plain::run(problem, path, tile_v, arithmetic);
                 assert!(fast == plain, "{path:?}, {tile_v}, {arithmetic}, {:?}", problem.shape());
