@@ -33,7 +33,10 @@ impl From<Result<(), String>> for CellResult {
 /// The model against the f64 oracle.
 pub(super) fn oracle(case: &Case) -> CellResult {
     let compare = || {
-        let instance = instance(case, case.arithmetic, 32)?;
+        // No source matters here, but some refuse what they cannot address.
+        let languages = family(&case.kernel).map_or(&[][..], |family| family.kernel().languages);
+        let language = languages.last().copied().unwrap_or_default();
+        let instance = made(case, case.arithmetic, 32, language)?;
         let outputs = instance.reference.model();
         instance.reference.check_oracle(&outputs).map_err(|deviation| format!("the model is too far off: {deviation}"))
     };
