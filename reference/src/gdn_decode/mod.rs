@@ -31,16 +31,18 @@ mod golden;
 mod indices;
 mod job;
 mod lanes;
+mod layout;
 #[cfg(test)]
 mod plain;
 mod preparation;
 mod seeded;
+mod vectors;
 
 pub use error::{Index, ProblemError};
 pub use model::Outputs;
 pub use oracle::{L2Norm, Oracle};
 pub use path::Path;
-pub use problem::{Inputs, Problem};
+pub use problem::{Inputs, POOL_FILL, Problem};
 pub use shape::{Shape, Sizes, StateType};
 
 #[cfg(test)]

@@ -19,13 +19,17 @@
 use std::collections::BTreeMap;
 
 use gridproof_launch::Arithmetic;
+#[cfg(test)]
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::job::{Job, jobs};
-use super::lanes::{Brain, Element, Single, Task};
+use super::lanes::{Ilp4, Order, Pretranspose, Task, WideVec};
+use super::layout::{Brain, Element, Single};
 use super::path::Path;
 use super::problem::Problem;
 use super::shape::StateType;
+use super::vectors::Portable;
 use crate::numerics::{Numerics, Profile};
 use crate::with_profile;
 
@@ -50,23 +54,48 @@ pub fn run(problem: &Problem, path: Path, arithmetic: Arithmetic) -> Outputs {
 
 /// As [`run`], into the memory of earlier outputs, of which nothing else is kept.
 pub fn run_into(problem: &Problem, path: Path, arithmetic: Arithmetic, outputs: &mut Outputs) {
+    run_on(Machine::This, problem, path, arithmetic, outputs);
+}
+
+/// For which machine's vector instructions the model is compiled. The bits are the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Machine {
+    /// This one.
+    This,
+    /// One of which nothing is known.
+    #[cfg(test)]
+    Any,
+}
+
+/// As [`run_into`], on a given machine.
+pub(super) fn run_on(machine: Machine, problem: &Problem, path: Path, arithmetic: Arithmetic, outputs: &mut Outputs) {
     let jobs = jobs(problem, outputs);
-    with_profile!(Numerics::new(arithmetic), |numerics| match (path, problem.shape().state()) {
-        (Path::WideVec, StateType::Bf16) => all::<_, Brain, 16, 8, false>(numerics, problem, jobs),
-        (Path::WideVec, StateType::F32) => all::<_, Single, 16, 8, false>(numerics, problem, jobs),
-        (Path::Ilp4, StateType::Bf16) => all::<_, Brain, 32, 4, true>(numerics, problem, jobs),
-        (Path::Ilp4, StateType::F32) => all::<_, Single, 32, 4, true>(numerics, problem, jobs),
-        (Path::Pretranspose, StateType::Bf16) => all::<_, Brain, 32, 4, false>(numerics, problem, jobs),
-        (Path::Pretranspose, StateType::F32) => all::<_, Single, 32, 4, false>(numerics, problem, jobs),
+    with_profile!(Numerics::new(arithmetic), |n| match (path, problem.shape().state()) {
+        (Path::WideVec, StateType::Bf16) => all::<_, WideVec, Brain, 2, 8>(machine, n, problem, jobs),
+        (Path::WideVec, StateType::F32) => all::<_, WideVec, Single, 2, 8>(machine, n, problem, jobs),
+        (Path::Ilp4, StateType::Bf16) => all::<_, Ilp4, Brain, 4, 4>(machine, n, problem, jobs),
+        (Path::Ilp4, StateType::F32) => all::<_, Ilp4, Single, 4, 4>(machine, n, problem, jobs),
+        (Path::Pretranspose, StateType::Bf16) => all::<_, Pretranspose, Brain, 4, 4>(machine, n, problem, jobs),
+        (Path::Pretranspose, StateType::F32) => all::<_, Pretranspose, Single, 4, 4>(machine, n, problem, jobs),
     });
 }
 
-fn all<P: Profile, E: Element, const LANES: usize, const SHARE: usize, const PARITY: bool>(
+/// Runs all jobs.
+fn all<P: Profile, O: Order, E: Element, const V: usize, const SHARE: usize>(
+    machine: Machine,
     numerics: Numerics<P>,
     problem: &Problem,
     jobs: Vec<Job<'_>>,
 ) {
-    let arch = pulp::Arch::new();
-    let run = |job| arch.dispatch(Task::<P, E, LANES, SHARE, PARITY>::new(numerics, problem, job));
-    jobs.into_par_iter().for_each(run);
+    #[cfg(target_arch = "x86_64")]
+    if let (Machine::This, Some(simd)) = (machine, pulp::x86::V3::try_new()) {
+        let run = |job| simd.vectorize(Task::<_, _, O, E, V, SHARE>::new(numerics, simd, problem, job));
+        return jobs.into_par_iter().for_each(run);
+    }
+    let run = |job| Task::<_, _, O, E, V, SHARE>::new(numerics, Portable, problem, job);
+    match machine {
+        Machine::This => jobs.into_par_iter().for_each(|job| pulp::Arch::new().dispatch(run(job))),
+        #[cfg(test)]
+        Machine::Any => jobs.into_par_iter().for_each(|job| run(job).call()),
+    }
 }

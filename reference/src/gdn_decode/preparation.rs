@@ -45,12 +45,18 @@ impl Token {
         let key = position * shape.h() as usize + shape.key_head(hv) as usize;
         let value = position * shape.hv() as usize + hv as usize;
         let head = hv as usize;
-        let (q, k) = (vector(&inputs.q, key), vector(&inputs.k, key));
+        let (mut q, mut k) = (vector(&inputs.q, key), vector(&inputs.k, key));
         let q_factor = n.mul(inverse_norm(n, &q), SCALE);
         let k_factor = inverse_norm(n, &k);
+        for x in &mut q {
+            *x = n.mul(*x, q_factor);
+        }
+        for x in &mut k {
+            *x = n.mul(*x, k_factor);
+        }
         Self {
-            q: q.map(|x| n.mul(x, q_factor)),
-            k: k.map(|x| n.mul(x, k_factor)),
+            q,
+            k,
             v: vector(&inputs.v, value),
             alpha: alpha(n, bf16_to_f32(inputs.a[value]), inputs.a_log[head], inputs.dt_bias[head]),
             beta: n.sigmoid(bf16_to_f32(inputs.b[value])),
@@ -70,8 +76,12 @@ fn vector(tensor: &[u16], position: usize) -> Vector {
 /// `1 / sqrt(sum x^2 + 1e-6)`
 #[inline(always)]
 fn inverse_norm<P: Profile>(n: Numerics<P>, x: &Vector) -> f32 {
-    let lanes: [f32; LANES] =
-        std::array::from_fn(|lane| x[lane * SHARE..][..SHARE].iter().fold(0.0, |sum, &x| n.multiply_add(x, x, sum)));
+    let mut lanes = [0.0; LANES];
+    for (sum, share) in lanes.iter_mut().zip(x.as_chunks::<SHARE>().0) {
+        for &x in share {
+            *sum = n.multiply_add(x, x, *sum);
+        }
+    }
     n.rsqrt(n.add(butterfly(n, lanes), EPSILON))
 }
 

@@ -2,8 +2,9 @@
 
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 
+use super::model::Machine;
 use super::shape::{Shape, Sizes, StateType};
-use super::{Inputs, Path, Problem, model, plain};
+use super::{Inputs, L2Norm, Oracle, Outputs, Path, Problem, model, oracle, plain, tolerance};
 
 const PROFILES: [Arithmetic; 4] = [
     Arithmetic::FUSED,
@@ -40,6 +41,9 @@ fn check(problem: &Problem) {
     for path in Path::ALL {
         for arithmetic in PROFILES {
             let fast = model::run(problem, path, arithmetic);
+            let mut portable = Outputs::default();
+            model::run_on(Machine::Any, problem, path, arithmetic, &mut portable);
+            assert!(fast == portable, "{path:?}, portable, {arithmetic}, {:?}", problem.shape());
             for &tile_v in path.tiles() {
                 let plain = plain::run(problem, path, tile_v, arithmetic);
                 assert!(fast == plain, "{path:?}, {tile_v}, {arithmetic}, {:?}", problem.shape());
@@ -96,4 +100,30 @@ fn orders_of_summation_differ() {
     assert!(outputs[0] != outputs[1]);
     assert!(outputs[1] != outputs[2]);
     assert!(outputs[0] != outputs[2]);
+}
+
+/// The largest share of the bound that the error of a final f32 state takes up, over seeds.
+fn largest_share(path: Path, arithmetic: Arithmetic) -> f64 {
+    let sizes = Sizes { b: 1, t: 8, h: 1, hv: 1, stride: None, ..sizes(8, StateType::F32) };
+    let share = |seed| {
+        let problem = Problem::from_seed(Shape::new(sizes).unwrap(), &[1], &[1], seed).unwrap();
+        let arguments: Vec<_> = (0..8).map(|token| oracle::arguments(&problem, 0, token, 0)).collect();
+        let first = oracle::first_state(&problem, 0, 0);
+        let (_, bounds) = tolerance::bounds(&arguments, &first, path);
+        let exact = Oracle::new(&problem, L2Norm::RsqrtOfSumPlusEps);
+        let actual = oracle::numbers(&model::run(&problem, path, arithmetic).states[&1], StateType::F32);
+        let errors = actual.iter().zip(&exact.states[&0]).map(|(actual, exact)| (actual - exact).abs());
+        errors.zip(bounds).map(|(error, bound)| error / bound).fold(0.0, f64::max)
+    };
+    (0..8).map(share).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_derived_bound_is_not_far_above_the_errors() {
+    for path in Path::ALL {
+        for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+            let share = largest_share(path, arithmetic);
+            assert!((0.1..=1.0).contains(&share), "{path:?}, {arithmetic}: {share}");
+        }
+    }
 }

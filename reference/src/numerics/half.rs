@@ -60,10 +60,16 @@ pub fn bf16_to_f32(bits: u16) -> f32 {
 /// The bfloat16 nearest to `x`.
 #[inline(always)]
 pub fn f32_to_bf16(x: f32) -> u16 {
+    low_half(f32_to_upper_bf16(x) >> 16)
+}
+
+/// The bits of the bfloat16 nearest to `x`, in the upper half of a word; the lower half is 0.
+#[inline(always)]
+pub(crate) fn f32_to_upper_bf16(x: f32) -> u32 {
     let bits = x.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
-    let nan = (bits >> 16) | 0x0040;
-    low_half(if bits & !SIGN > INFINITY { nan } else { rounded })
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    let nan = bits | 0x0040_0000;
+    (if bits & !SIGN > INFINITY { nan } else { rounded }) & 0xffff_0000
 }
 
 /// The low 16 bits.

@@ -109,14 +109,14 @@ fn tokens(problem: &Problem, first: usize, count: usize, states: Option<&Outputs
 }
 
 /// Runs one call per token, each from the states of the call before after `between`, with all outputs put together.
-fn one_by_one(case: &Case, problem: &Problem, between: impl Fn(&mut Vec<u8>)) -> Outputs {
+fn one_by_one(case: &Case, problem: &Problem, between: impl Fn(&mut [u8])) -> Outputs {
     let sizes = problem.shape().sizes();
     let row = (sizes.hv * 256) as usize;
     let mut all = Outputs { output: vec![0; request_bytes(sizes) * sizes.b as usize], ..Outputs::default() };
     for token in 0..sizes.t as usize {
         let states = (token > 0).then_some(&all);
         let mut call = case.run(&tokens(problem, token, 1, states));
-        call.states.values_mut().for_each(&between);
+        call.states.values_mut().for_each(|bytes| between(bytes));
         all.states = call.states;
         for (request, bytes) in call.output.chunks_exact(row).enumerate() {
             all.output[(request * sizes.t as usize + token) * row..][..row].copy_from_slice(bytes);
@@ -129,7 +129,7 @@ fn one_by_one(case: &Case, problem: &Problem, between: impl Fn(&mut Vec<u8>)) ->
 }
 
 /// Rounds the f32 elements of a state to bf16, in place.
-fn round_in_place(bytes: &mut Vec<u8>) {
+fn round_in_place(bytes: &mut [u8]) {
     for element in bytes.chunks_exact_mut(4) {
         let bits = f32_to_bf16(f32::from_le_bytes(element.try_into().expect("4 bytes")));
         element.copy_from_slice(&[0, 0, bits.to_le_bytes()[0], bits.to_le_bytes()[1]]);
