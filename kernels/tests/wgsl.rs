@@ -1,5 +1,6 @@
 //! naga accepts every module that a dispatcher hands out, with the overrides of every dispatch.
 
+use gridproof_kernels::gdn_decode;
 use gridproof_kernels::resadd_norm_gemv_int4::{self as resadd, Options, Reduction, Variant};
 use gridproof_launch::{Arithmetic, Dispatch, Launch, Source, Target};
 use gridproof_reference::resadd_norm_gemv_int4::{Problem, Shape};
@@ -67,6 +68,32 @@ fn every_dispatch_of_resadd_norm_gemv_int4_is_valid() {
                         let invocations = 32 * variant.path(shape).groups(shape);
                         assert_eq!(specialised(&launch, dispatch), [invocations, 1, 1]);
                     }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_dispatch_of_gdn_decode_is_valid() {
+    for variant in gdn_decode::Variant::ALL {
+        let entry = gdn_decode::KERNEL.variant(variant.name()).expect("it is in the catalogue");
+        let edges = match variant {
+            gdn_decode::Variant::WideVec => ["t=8,tile=128", "t=1,b=1,h=1,hv=1"],
+            gdn_decode::Variant::Ilp4 => ["t=8,tile=16", "t=1,b=1,h=1,hv=1"],
+            _ => ["t=8,steps=9", "t=1,b=1,h=1,hv=1"],
+        };
+        for shape in entry.shapes.iter().chain(&edges) {
+            let request = gdn_decode::parse_shape(shape, variant).unwrap_or_else(|error| panic!("{shape}: {error}"));
+            let problem = request.problem(1).unwrap_or_else(|error| panic!("{shape}: {error}"));
+            for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+                for reduction in [gdn_decode::Reduction::Subgroup, gdn_decode::Reduction::Workgroup] {
+                    let tile_v = request.tile_v;
+                    let options = gdn_decode::Options { arithmetic, reduction, tile_v, ..Default::default() };
+                    let launch = gdn_decode::launch(&problem, variant, options).expect("there is a launch");
+                    assert_eq!(launch.validate(), Ok(()));
+                    check_bindings(&launch, &launch.dispatches[0]);
+                    assert_eq!(specialised(&launch, &launch.dispatches[0]), [128, 1, 1]);
                 }
             }
         }

@@ -103,7 +103,7 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
     let read_slot = u32(max(read_indices[work.request], 0));
     let write_slot = u32(max(write_indices[work.request], 0));
 
-    for (var iteration = 0u; iteration < TILE_V / 32u; iteration++) {
+    for (var iteration = 0u; iteration < rounds(TILE_V / 32u); iteration++) {
         let row = work.tile * TILE_V + group * (TILE_V / 8u) + iteration * 4u;
         // In pairs of words, of which a row has 32.
         let own = row * 32u + lane * 2u;
@@ -113,7 +113,7 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
         var s2 = load_eight(source + 64u);
         var s3 = load_eight(source + 96u);
 
-        for (var token = 0u; token < TOKENS; token++) {
+        for (var token = 0u; token < rounds(TOKENS); token++) {
             let query = Eight(q_normed[token * 32u + lane * 2u], q_normed[token * 32u + lane * 2u + 1u]);
             let key = Eight(k_normed[token * 32u + lane * 2u], k_normed[token * 32u + lane * 2u + 1u]);
             let alpha = alphas[token];
@@ -162,7 +162,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let read_slot = u32(max(read_indices[work.request], 0));
     let write_slot = u32(max(write_indices[work.request], 0));
 
-    for (var iteration = 0u; iteration < TILE_V / 16u; iteration++) {
+    for (var iteration = 0u; iteration < rounds(TILE_V / 16u); iteration++) {
         let row = work.tile * TILE_V + group * (TILE_V / 4u) + iteration * 4u;
         // In pairs of words, of which a row has 32.
         let own = row * 32u + lane;
@@ -172,7 +172,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var s2 = bf16x4(state_pool[source + 64u]);
         var s3 = bf16x4(state_pool[source + 96u]);
 
-        for (var token = 0u; token < TOKENS; token++) {
+        for (var token = 0u; token < rounds(TOKENS); token++) {
             let query = q_normed[token * 32u + lane];
             let key = k_normed[token * 32u + lane];
             let alpha = alphas[token];
@@ -222,7 +222,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
 
     if (read_index < 0) {
         if (lane == 0u) {
-            for (var token = 0u; token < TOKENS; token++) {
+            for (var token = 0u; token < rounds(TOKENS); token++) {
                 output[output_word(work, token, first_row)] = 0u;
                 output[output_word(work, token, first_row + 8u)] = 0u;
             }
@@ -232,7 +232,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
     let read_slot = u32(read_index);
     prepare(work, local);
 
-    for (var tile = 0u; tile < 2u; tile++) {
+    for (var tile = 0u; tile < rounds(2u); tile++) {
         let row = first_row + tile * 8u;
         // In pairs of words, of which a row has 64.
         let own = row * 64u + lane * 2u;
@@ -240,7 +240,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
         var s0 = load_four(source);
         var s1 = load_four(source + 64u);
 
-        for (var token = 0u; token < TOKENS; token++) {
+        for (var token = 0u; token < rounds(TOKENS); token++) {
             let query = q_normed[token * 32u + lane];
             let key = k_normed[token * 32u + lane];
             let alpha = alphas[token];
@@ -285,7 +285,7 @@ fn work_of(workgroup: u32, tiles: u32) -> Work {
 // Query, key and gates of every token: 32 lanes take one, four elements a lane.
 fn prepare(work: Work, local: u32) {
     let lane = local % 32u;
-    for (var first = 0u; first < TOKENS; first += 4u) {
+    for (var first = 0u; first < rounds(TOKENS); first += 4u) {
         let token = first + local / 32u;
         var query = vec4(0.0);
         var key = vec4(0.0);
@@ -424,30 +424,50 @@ fn add_eight(delta: f32, key: Eight, state: Eight) -> Eight {
     return Eight(add_four(delta, key.low, state.low), add_four(delta, key.high, state.high));
 }
 
+// As many rounds of a loop. With WORKGROUP_TREE, compilers are not to know how many: they would unroll loops with
+// barriers in them, which some (LLVM, in drivers for CPUs) then take minutes for. No array has a length of 0.
+fn rounds(count: u32) -> u32 {
+    if (WORKGROUP_TREE) {
+        return min(count, arrayLength(&read_indices) * count);
+    }
+    return count;
+}
+
 // Four sums over the 32 lanes of a group, in every lane.
 fn sum_of_32(own: vec4<f32>, local: u32) -> vec4<f32> {
-    return sum_of_16(own + across(own, 16u, local), local);
+    if (WORKGROUP_TREE) {
+        return workgroup_butterfly(own, 16u, local);
+    }
+    return subgroup_butterfly(own + subgroupShuffleXor(own, 16u));
 }
 
 // Four sums over the 16 lanes of a group, in every lane.
 fn sum_of_16(own: vec4<f32>, local: u32) -> vec4<f32> {
+    if (WORKGROUP_TREE) {
+        return workgroup_butterfly(own, 8u, local);
+    }
+    return subgroup_butterfly(own);
+}
+
+fn subgroup_butterfly(own: vec4<f32>) -> vec4<f32> {
     var sum = own;
-    sum += across(sum, 8u, local);
-    sum += across(sum, 4u, local);
-    sum += across(sum, 2u, local);
-    sum += across(sum, 1u, local);
+    sum += subgroupShuffleXor(sum, 8u);
+    sum += subgroupShuffleXor(sum, 4u);
+    sum += subgroupShuffleXor(sum, 2u);
+    sum += subgroupShuffleXor(sum, 1u);
     return sum;
 }
 
-// What the lane at this distance has. Places take turns, so one barrier is enough: whoever stores to a place
-// again has passed the barrier of the other one, which all reach after they have read this one.
-fn across(own: vec4<f32>, distance: u32, local: u32) -> vec4<f32> {
-    if (WORKGROUP_TREE) {
+// Places take turns, so one barrier a step is enough: whoever stores to a place again has passed the barrier of the
+// other one, which all reach after they have read this one.
+fn workgroup_butterfly(own: vec4<f32>, farthest: u32, local: u32) -> vec4<f32> {
+    var sum = own;
+    for (var distance = rounds(farthest); distance > 0u; distance >>= 1u) {
         let mine = place;
         place = INVOCATIONS - place;
-        lane_sums[mine + local] = own;
+        lane_sums[mine + local] = sum;
         workgroupBarrier();
-        return lane_sums[mine + (local ^ distance)];
+        sum += lane_sums[mine + (local ^ distance)];
     }
-    return subgroupShuffleXor(own, distance);
+    return sum;
 }

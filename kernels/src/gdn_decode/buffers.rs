@@ -31,7 +31,7 @@ pub(super) fn buffers(problem: &Problem) -> Result<Vec<Buffer>, LaunchError> {
         Tensor::dense(name, DType::I32, [b], bytes).map(Buffer::from_tensor)
     };
     let gates = |name, bits: &[u16]| {
-        if bits.len() % 2 == 0 {
+        if bits.len().is_multiple_of(2) {
             return half(name, &[b, t, hv], bits);
         }
         let words: Vec<u16> = bits.iter().copied().chain([0]).collect();

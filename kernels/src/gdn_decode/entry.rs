@@ -15,7 +15,7 @@ pub const KERNEL: Kernel = Kernel {
 };
 
 const SHAPE_KEYS: &[ShapeKey] = &[
-    ShapeKey { name: "b", meaning: "requests", default: "2" },
+    ShapeKey { name: "b", meaning: "requests, up to 65536", default: "2" },
     ShapeKey { name: "t", meaning: "tokens of a request, 1 to 8", default: "1" },
     ShapeKey { name: "h", meaning: "key heads", default: "2" },
     ShapeKey { name: "hv", meaning: "value heads, a multiple of h", default: "4" },

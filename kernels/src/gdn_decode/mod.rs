@@ -23,5 +23,5 @@ pub use dispatcher::{Choice, choose};
 pub use entry::KERNEL;
 pub use expectation::expectation;
 pub use launch::{CUDA_GRID_LIMIT, CUDA_MODULE_NAME, MODULE_NAME, Refusal, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT, launch};
-pub use request::{Gates, Request, ShapeTextError, parse_shape};
+pub use request::{Gates, MOST_REQUESTS, Request, ShapeTextError, parse_shape};
 pub use variant::{Options, Reduction, UnknownVariant, Variant};

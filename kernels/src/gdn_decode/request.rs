@@ -67,6 +67,9 @@ fn extreme(shape: Shape, inputs: Inputs) -> Inputs {
     Inputs { a, dt_bias, ..inputs }
 }
 
+/// Most requests that a `--shape` text can ask for: their data is made in memory.
+pub const MOST_REQUESTS: u32 = 1 << 16;
+
 /// What is wrong with a `--shape` text for this kernel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeTextError {
@@ -82,6 +85,12 @@ pub enum ShapeTextError {
         value: String,
         /// What the key takes.
         expected: &'static str,
+    },
+    /// Too many requests.
+    #[error("shape key `b`: {b} is more than the {MOST_REQUESTS} requests whose data can be made")]
+    TooManyRequests {
+        /// Requests.
+        b: u32,
     },
     /// More or fewer indices than requests.
     #[error("shape key `{key}`: {given} indices for b = {b} requests")]
@@ -136,6 +145,9 @@ pub fn parse_shape(text: &str, variant: Variant) -> Result<Request, ShapeTextErr
     };
     // Before the indices, so that no list is made for a shape that is refused.
     let shape = Shape::new(sizes)?;
+    if b > MOST_REQUESTS {
+        return Err(ShapeTextError::TooManyRequests { b });
+    }
     let read = values.indices("slot", b)?;
     let write = values.unless("write", "same", |values, key| values.indices(key, b))?;
     Ok(Request {
@@ -197,7 +209,7 @@ impl Values {
         };
         let last = i32::try_from(b - 1).ok().and_then(|others| first.checked_add(others));
         match last {
-            _ if first < 0 => Ok(vec![first; listed_length(b)]),
+            _ if first < 0 => Ok((0..b).map(|_| first).collect()),
             Some(last) => Ok((first..=last).collect()),
             None => Err(ShapeTextError::IndexRange { key, first, b }),
         }
@@ -206,8 +218,4 @@ impl Values {
     fn not(&self, key: &'static str, expected: &'static str) -> ShapeTextError {
         ShapeTextError::Word { key, value: self.text(key).to_owned(), expected }
     }
-}
-
-fn listed_length(b: u32) -> usize {
-    usize::try_from(b).unwrap_or(usize::MAX)
 }

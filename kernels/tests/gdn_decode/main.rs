@@ -2,8 +2,11 @@
 
 mod bits;
 mod checked;
+mod dispatcher;
+mod launches;
 mod mistakes;
 mod properties;
+mod requests;
 mod verdicts;
 
 use checked::Case;

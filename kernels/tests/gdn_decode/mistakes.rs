@@ -111,7 +111,7 @@ fn an_output_row_that_nobody_writes() {
     only_wrong(Variant::Pretranspose, text, &[(first, "")], &["output"]);
     only_wrong(Variant::Pretranspose, text, &[(second, "first_row)] = 0u;")], &["output"]);
     let one_token = [(
-        "for (var token = 0u; token < TOKENS; token++) {\n                output",
+        "for (var token = 0u; token < rounds(TOKENS); token++) {\n                output",
         "for (var token = 0u; token < 1u; token++) {\n                output",
     )];
     only_wrong(Variant::Pretranspose, text, &one_token, &["output"]);
@@ -199,7 +199,7 @@ fn a_scratch_used_again_without_a_barrier() {
     for variant in ALL {
         let edits = [("place = INVOCATIONS - place;", "")];
         detected(variant, "b=1,h=1,hv=4", 16, &edits, "GP0002", "lane_sums");
-        let edits = [("= own;\n        workgroupBarrier();", "= own;")];
+        let edits = [("= sum;\n        workgroupBarrier();", "= sum;")];
         let found = symptoms(variant, "b=1,h=1,hv=4", 16, &edits).rules;
         assert!(found.contains(&("GP0002", "lane_sums".to_owned())), "{found:?}");
     }
