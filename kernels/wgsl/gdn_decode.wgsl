@@ -16,22 +16,6 @@
 // the same bits. Its barriers also order what MISSING_PASS_BARRIER leaves unordered, but for a first token that
 // the last pass has prepared: those of up to four tokens.
 
-// Tokens of a request, 1 to 8.
-override TOKENS: u32;
-// Heads of q and k.
-override H: u32;
-// Heads of v and of the state, a multiple of H.
-override HV: u32;
-// Elements from one slot of the pool to the next.
-override SLOT_STRIDE: u32;
-// Tokens from one request to the next in `intermediate_states`, TOKENS or more.
-override STEPS: u32;
-// Rows of a workgroup, in `wide_vec` and `ilp4`.
-override TILE_V: u32 = 32u;
-// Whether the final state is stored.
-override UPDATE: bool = true;
-// Whether the state after every token is stored.
-override CACHE: bool = false;
 // How the lanes of a group meet.
 override WORKGROUP_TREE: bool = false;
 
@@ -46,9 +30,27 @@ override MISSING_PASS_BARRIER: bool = false;
 // Variant `softplus_branchless`.
 override SOFTPLUS_BRANCHLESS: bool = false;
 
-// Quads of all tokens: not to be set by the launch.
-override QUADS: u32 = TOKENS * 32u;
+// What differs between launches. No constants: one pipeline serves all sizes, as some drivers take long to build one.
+struct Sizes {
+    // Tokens of a request, 1 to MOST_TOKENS.
+    tokens: u32,
+    // Heads of q and k.
+    heads: u32,
+    // Heads of v and of the state, a multiple of the heads of q and k.
+    value_heads: u32,
+    // Elements from one slot of the pool to the next.
+    slot_stride: u32,
+    // Tokens from one request to the next in `intermediate_states`, as many as there are or more.
+    steps: u32,
+    // Rows of a workgroup.
+    tile_v: u32,
+    // 1 where the final state is stored.
+    update: u32,
+    // 1 where the state after every token is stored.
+    cache: u32,
+}
 
+const MOST_TOKENS = 8u;
 const INVOCATIONS = 128u;
 // Rows of a state, and elements of a row.
 const V = 128u;
@@ -69,12 +71,13 @@ const SCALE = 0.088388346f;
 @group(0) @binding(9) var<storage, read_write> state_pool: array<vec2<u32>>;
 @group(0) @binding(10) var<storage, read_write> output: array<u32>;
 @group(0) @binding(11) var<storage, read_write> intermediate_states: array<vec2<u32>>;
+@group(0) @binding(12) var<uniform> sizes: Sizes;
 
 // Of every token: the normalised query (scaled) and key, four elements a lane, the decay and the gate.
-var<workgroup> q_normed: array<vec4<f32>, QUADS>;
-var<workgroup> k_normed: array<vec4<f32>, QUADS>;
-var<workgroup> alphas: array<f32, TOKENS>;
-var<workgroup> betas: array<f32, TOKENS>;
+var<workgroup> q_normed: array<vec4<f32>, MOST_TOKENS * 32u>;
+var<workgroup> k_normed: array<vec4<f32>, MOST_TOKENS * 32u>;
+var<workgroup> alphas: array<f32, MOST_TOKENS>;
+var<workgroup> betas: array<f32, MOST_TOKENS>;
 // Two places an invocation, used in turns, with WORKGROUP_TREE only.
 var<workgroup> lane_sums: array<vec4<f32>, 256>;
 // The place that is next.
@@ -96,15 +99,15 @@ struct Eight {
 // bf16 states. Eight groups of 16 lanes, eight elements a lane, four rows at a time.
 @compute @workgroup_size(INVOCATIONS)
 fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let work = work_of(workgroup.x, V / TILE_V);
+    let work = work_of(workgroup.x);
     prepare(work, local);
     let group = local / 16u;
     let lane = local % 16u;
     let read_slot = u32(max(read_indices[work.request], 0));
     let write_slot = u32(max(write_indices[work.request], 0));
 
-    for (var iteration = 0u; iteration < rounds(TILE_V / 32u); iteration++) {
-        let row = work.tile * TILE_V + group * (TILE_V / 8u) + iteration * 4u;
+    for (var iteration = 0u; iteration < sizes.tile_v / 32u; iteration++) {
+        let row = work.tile * sizes.tile_v + group * (sizes.tile_v / 8u) + iteration * 4u;
         // In pairs of words, of which a row has 32.
         let own = row * 32u + lane * 2u;
         let source = state_offset(read_slot, work.value_head) / 4u + own;
@@ -113,7 +116,7 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
         var s2 = load_eight(source + 64u);
         var s3 = load_eight(source + 96u);
 
-        for (var token = 0u; token < rounds(TOKENS); token++) {
+        for (var token = 0u; token < sizes.tokens; token++) {
             let query = Eight(q_normed[token * 32u + lane * 2u], q_normed[token * 32u + lane * 2u + 1u]);
             let key = Eight(k_normed[token * 32u + lane * 2u], k_normed[token * 32u + lane * 2u + 1u]);
             let alpha = alphas[token];
@@ -134,7 +137,7 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
             let read = vec4(serial_8(s0, query), serial_8(s1, query), serial_8(s2, query), serial_8(s3, query));
             store_rows(at, sum_of_16(read, local), lane);
 
-            if (CACHE) {
+            if (sizes.cache == 1u) {
                 let destination = intermediate_offset(work, read_slot, token) / 4u + own;
                 cache_eight(destination, s0);
                 cache_eight(destination + 32u, s1);
@@ -142,7 +145,7 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
                 cache_eight(destination + 96u, s3);
             }
         }
-        if (UPDATE) {
+        if (sizes.update == 1u) {
             let destination = state_offset(write_slot, work.value_head) / 4u + own;
             store_eight(destination, s0);
             store_eight(destination + 32u, s1);
@@ -155,15 +158,15 @@ fn wide_vec(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocati
 // bf16 states. Four groups of 32 lanes, four elements a lane in two chains, four rows at a time.
 @compute @workgroup_size(INVOCATIONS)
 fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let work = work_of(workgroup.x, V / TILE_V);
+    let work = work_of(workgroup.x);
     prepare(work, local);
     let group = local / 32u;
     let lane = local % 32u;
     let read_slot = u32(max(read_indices[work.request], 0));
     let write_slot = u32(max(write_indices[work.request], 0));
 
-    for (var iteration = 0u; iteration < rounds(TILE_V / 16u); iteration++) {
-        let row = work.tile * TILE_V + group * (TILE_V / 4u) + iteration * 4u;
+    for (var iteration = 0u; iteration < sizes.tile_v / 16u; iteration++) {
+        let row = work.tile * sizes.tile_v + group * (sizes.tile_v / 4u) + iteration * 4u;
         // In pairs of words, of which a row has 32.
         let own = row * 32u + lane;
         let source = state_offset(read_slot, work.value_head) / 4u + own;
@@ -172,7 +175,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         var s2 = bf16x4(state_pool[source + 64u]);
         var s3 = bf16x4(state_pool[source + 96u]);
 
-        for (var token = 0u; token < rounds(TOKENS); token++) {
+        for (var token = 0u; token < sizes.tokens; token++) {
             let query = q_normed[token * 32u + lane];
             let key = k_normed[token * 32u + lane];
             let alpha = alphas[token];
@@ -193,7 +196,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let read = vec4(two_chains(s0, query), two_chains(s1, query), two_chains(s2, query), two_chains(s3, query));
             store_rows(at, sum_of_32(read, local), lane);
 
-            if (CACHE) {
+            if (sizes.cache == 1u) {
                 let destination = intermediate_offset(work, read_slot, token) / 4u + own;
                 intermediate_states[destination] = bf16x4_pack(s0);
                 intermediate_states[destination + 32u] = bf16x4_pack(s1);
@@ -201,7 +204,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
                 intermediate_states[destination + 96u] = bf16x4_pack(s3);
             }
         }
-        if (UPDATE) {
+        if (sizes.update == 1u) {
             let destination = state_offset(write_slot, work.value_head) / 4u + own;
             state_pool[destination] = bf16x4_pack(s0);
             state_pool[destination + 32u] = bf16x4_pack(s1);
@@ -214,7 +217,7 @@ fn ilp4(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
 // f32 states. Two tiles of eight rows a workgroup, four groups of 32 lanes, four elements a lane, two rows at a time.
 @compute @workgroup_size(INVOCATIONS)
 fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let work = work_of(workgroup.x, V / 16u);
+    let work = work_of(workgroup.x);
     let first_row = work.tile * 16u + local / 32u * 2u;
     let lane = local % 32u;
     let read_index = read_indices[work.request];
@@ -222,7 +225,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
 
     if (read_index < 0) {
         if (lane == 0u) {
-            for (var token = 0u; token < rounds(TOKENS); token++) {
+            for (var token = 0u; token < sizes.tokens; token++) {
                 output[output_word(work, token, first_row)] = 0u;
                 output[output_word(work, token, first_row + 8u)] = 0u;
             }
@@ -232,7 +235,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
     let read_slot = u32(read_index);
     prepare(work, local);
 
-    for (var tile = 0u; tile < rounds(2u); tile++) {
+    for (var tile = 0u; tile < sizes.tile_v / 8u; tile++) {
         let row = first_row + tile * 8u;
         // In pairs of words, of which a row has 64.
         let own = row * 64u + lane * 2u;
@@ -240,7 +243,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
         var s0 = load_four(source);
         var s1 = load_four(source + 64u);
 
-        for (var token = 0u; token < rounds(TOKENS); token++) {
+        for (var token = 0u; token < sizes.tokens; token++) {
             let query = q_normed[token * 32u + lane];
             let key = k_normed[token * 32u + lane];
             let alpha = alphas[token];
@@ -259,7 +262,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
                 output[at] = gp_bf16x2_pack(rows.x, rows.y);
             }
 
-            if (CACHE) {
+            if (sizes.cache == 1u) {
                 let destination = intermediate_offset(work, read_slot, token) / 2u + own;
                 intermediate_states[destination] = bitcast<vec2<u32>>(s0.xy);
                 intermediate_states[destination + 1u] = bitcast<vec2<u32>>(s0.zw);
@@ -267,7 +270,7 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
                 intermediate_states[destination + 65u] = bitcast<vec2<u32>>(s1.zw);
             }
         }
-        if (UPDATE && write_index >= 0) {
+        if (sizes.update == 1u && write_index >= 0) {
             let destination = state_offset(u32(write_index), work.value_head) / 2u + own;
             state_pool[destination] = bitcast<vec2<u32>>(s0.xy);
             state_pool[destination + 1u] = bitcast<vec2<u32>>(s0.zw);
@@ -277,26 +280,27 @@ fn pretranspose(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invo
     }
 }
 
-fn work_of(workgroup: u32, tiles: u32) -> Work {
+fn work_of(workgroup: u32) -> Work {
+    let tiles = V / sizes.tile_v;
     let head = workgroup / tiles;
-    return Work(head / HV, head % HV, workgroup % tiles);
+    return Work(head / sizes.value_heads, head % sizes.value_heads, workgroup % tiles);
 }
 
 // Query, key and gates of every token: 32 lanes take one, four elements a lane.
 fn prepare(work: Work, local: u32) {
     let lane = local % 32u;
-    for (var first = 0u; first < rounds(TOKENS); first += 4u) {
+    for (var first = 0u; first < sizes.tokens; first += 4u) {
         let token = first + local / 32u;
         var query = vec4(0.0);
         var key = vec4(0.0);
-        if (token < TOKENS) {
-            let head = (work.request * TOKENS + token) * H + work.value_head / (HV / H);
+        if (token < sizes.tokens) {
+            let head = (work.request * sizes.tokens + token) * sizes.heads + work.value_head / (sizes.value_heads / sizes.heads);
             query = bf16x4(q[head * 32u + lane]);
             key = bf16x4(k[head * 32u + lane]);
         }
         // All lanes meet here, those without a token too.
         let squares = sum_of_32(vec4(serial(query, query, 0.0), serial(key, key, 0.0), 0.0, 0.0), local);
-        if (token < TOKENS) {
+        if (token < sizes.tokens) {
             q_normed[token * 32u + lane] = query * (gp_rsqrt(squares.x + EPSILON) * SCALE);
             k_normed[token * 32u + lane] = key * gp_rsqrt(squares.y + EPSILON);
             if (lane == 0u) {
@@ -310,7 +314,7 @@ fn prepare(work: Work, local: u32) {
 }
 
 fn store_gates(work: Work, token: u32) {
-    let at = (work.request * TOKENS + token) * HV + work.value_head;
+    let at = (work.request * sizes.tokens + token) * sizes.value_heads + work.value_head;
     // The half of an odd element is moved to where that of an even one is.
     let x = gp_bf16x2_lo(a[at / 2u] >> (at % 2u * 16u)) + dt_bias[work.value_head];
     let g = -gp_exp(a_log[work.value_head]) * softplus(x);
@@ -329,27 +333,27 @@ fn softplus(x: f32) -> f32 {
 // The element at which the state of a value head begins, in the pool.
 fn state_offset(slot: u32, value_head: u32) -> u32 {
     if (OFFSET_32) {
-        if (SLOT_STRIDE == HV * V * K) {
-            return bitcast<u32>((i32(slot) * i32(HV) + i32(value_head)) * i32(V * K));
+        if (sizes.slot_stride == sizes.value_heads * V * K) {
+            return bitcast<u32>((i32(slot) * i32(sizes.value_heads) + i32(value_head)) * i32(V * K));
         }
-        return bitcast<u32>(i32(slot) * i32(SLOT_STRIDE)) + value_head * V * K;
+        return bitcast<u32>(i32(slot) * i32(sizes.slot_stride)) + value_head * V * K;
     }
-    return slot * SLOT_STRIDE + value_head * V * K;
+    return slot * sizes.slot_stride + value_head * V * K;
 }
 
 // The element at which the state of a value head after a token begins, in `intermediate_states`.
 fn intermediate_offset(work: Work, read_slot: u32, token: u32) -> u32 {
     let index = select(work.request, read_slot, INTERMEDIATE_BY_SLOT);
     if (INTERMEDIATE_OFFSET_32) {
-        let step = i32(index) * i32(STEPS) + i32(token);
-        return bitcast<u32>((step * i32(HV) + i32(work.value_head)) * i32(V * K));
+        let step = i32(index) * i32(sizes.steps) + i32(token);
+        return bitcast<u32>((step * i32(sizes.value_heads) + i32(work.value_head)) * i32(V * K));
     }
-    return ((index * STEPS + token) * HV + work.value_head) * (V * K);
+    return ((index * sizes.steps + token) * sizes.value_heads + work.value_head) * (V * K);
 }
 
 // The word of `v` and of `output` in which a row and the one behind it lie.
 fn output_word(work: Work, token: u32, row: u32) -> u32 {
-    return ((work.request * TOKENS + token) * HV + work.value_head) * (V / 2u) + row / 2u;
+    return ((work.request * sizes.tokens + token) * sizes.value_heads + work.value_head) * (V / 2u) + row / 2u;
 }
 
 // Stores four rows from the word `at` on.
@@ -424,15 +428,6 @@ fn add_eight(delta: f32, key: Eight, state: Eight) -> Eight {
     return Eight(add_four(delta, key.low, state.low), add_four(delta, key.high, state.high));
 }
 
-// As many rounds of a loop. With WORKGROUP_TREE, compilers are not to know how many: they would unroll loops with
-// barriers in them, which some (LLVM, in drivers for CPUs) then take minutes for. No array has a length of 0.
-fn rounds(count: u32) -> u32 {
-    if (WORKGROUP_TREE) {
-        return min(count, arrayLength(&read_indices) * count);
-    }
-    return count;
-}
-
 // Four sums over the 32 lanes of a group, in every lane.
 fn sum_of_32(own: vec4<f32>, local: u32) -> vec4<f32> {
     if (WORKGROUP_TREE) {
@@ -462,7 +457,9 @@ fn subgroup_butterfly(own: vec4<f32>) -> vec4<f32> {
 // other one, which all reach after they have read this one.
 fn workgroup_butterfly(own: vec4<f32>, farthest: u32, local: u32) -> vec4<f32> {
     var sum = own;
-    for (var distance = rounds(farthest); distance > 0u; distance >>= 1u) {
+    // There is a token, but compilers are not to know: they would unroll the loop with its barrier, which some (LLVM,
+    // in drivers for CPUs) then take minutes for.
+    for (var distance = min(farthest, farthest * sizes.tokens); distance > 0u; distance >>= 1u) {
         let mine = place;
         place = INVOCATIONS - place;
         lane_sums[mine + local] = sum;

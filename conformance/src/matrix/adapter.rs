@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use gridproof_gpu::{Device, RunOptions, Selector, adapters};
+use gridproof_gpu::{Device, RunError, RunOptions, Selector, adapters};
 use gridproof_launch::{Arithmetic, Launch};
 
 /// An adapter that cells may run on.
@@ -11,6 +11,14 @@ pub(super) struct Adapter {
     pub name: String,
     selector: Selector,
     opened: OnceLock<Result<Opened, String>>,
+}
+
+/// Why a launch gave nothing.
+pub(super) enum NotRun {
+    /// It asks for more than the device has: the reason of a skip.
+    TooLarge(String),
+    /// It failed.
+    Failed(String),
 }
 
 /// A device with what was measured about it.
@@ -69,9 +77,13 @@ impl Adapter {
     ///
     /// # Errors
     /// The device's words.
-    pub fn run(&self, launch: &Launch) -> Result<Vec<Option<Vec<u8>>>, String> {
-        let opened = self.open()?;
-        let device = opened.device.lock().map_err(|_| "an earlier cell panicked inside the device".to_owned())?;
-        device.run(launch, &RunOptions::default()).map(|outputs| outputs.buffers).map_err(|error| error.to_string())
+    pub fn run(&self, launch: &Launch) -> Result<Vec<Option<Vec<u8>>>, NotRun> {
+        let opened = self.open().map_err(NotRun::Failed)?;
+        let device = opened.device.lock();
+        let device = device.map_err(|_| NotRun::Failed("an earlier cell panicked inside the device".to_owned()))?;
+        device.run(launch, &RunOptions::default()).map(|outputs| outputs.buffers).map_err(|error| match error {
+            RunError::Limit(limit) => NotRun::TooLarge(limit.to_string()),
+            error => NotRun::Failed(error.to_string()),
+        })
     }
 }

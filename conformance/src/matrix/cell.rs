@@ -5,7 +5,7 @@ use gridproof_launch::{Arithmetic, Buffer, Contents, Fill, Language, Launch};
 use gridproof_simulator::memory::Image;
 use gridproof_simulator::{Config, prove};
 
-use super::adapter::Adapter;
+use super::adapter::{Adapter, NotRun};
 use super::case_file::{Case, RefusedCase};
 use crate::check;
 use crate::compare::{self, Wrong};
@@ -100,16 +100,17 @@ pub(super) fn adapter(case: &Case, adapter: &Adapter) -> CellResult {
         }
         _ => {}
     }
-    let compare = || {
-        let buffers = adapter.run(&instance.launch)?;
-        let launch = poisoned(&instance.launch);
-        let image = |(bytes, buffer): (Option<Vec<u8>>, &Buffer)| bytes.map(|bytes| compare::dense(bytes, buffer));
-        let images: Vec<Option<Image>> = buffers.into_iter().zip(&launch.buffers).map(image).collect();
-        let model = instance.reference.model();
-        let found = |position: usize| images.get(position).and_then(Option::as_ref);
-        compare::outputs(&launch, &model, found).map_err(|wrong| wrong.to_string())
+    let buffers = match adapter.run(&instance.launch) {
+        Ok(buffers) => buffers,
+        Err(NotRun::TooLarge(reason)) => return CellResult::Skipped(reason),
+        Err(NotRun::Failed(reason)) => return CellResult::Disagreed(reason),
     };
-    compare().into()
+    let launch = poisoned(&instance.launch);
+    let image = |(bytes, buffer): (Option<Vec<u8>>, &Buffer)| bytes.map(|bytes| compare::dense(bytes, buffer));
+    let images: Vec<Option<Image>> = buffers.into_iter().zip(&launch.buffers).map(image).collect();
+    let found = |position: usize| images.get(position).and_then(Option::as_ref);
+    let compared = compare::outputs(&launch, &instance.reference.model(), found);
+    compared.map_err(|wrong| wrong.to_string()).into()
 }
 
 /// The launch as a device sees it: bytes without a value hold a pattern, and still do where nobody wrote.

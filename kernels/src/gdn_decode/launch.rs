@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use gridproof_launch::{
     Argument, Buffer, BufferId, Constant, Dispatch, Language, Launch, LaunchError, Module, MultiplyAdd, Source, Target,
+    Value,
 };
 use gridproof_reference::gdn_decode::{Path, Problem, Shape, StateType};
 
@@ -143,6 +144,10 @@ pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<L
     let module = launch.add_module(module(options.language));
     let mut dispatch = Dispatch::new(module, entry(choice.path), [grid, 1, 1]);
     dispatch.arguments = arguments(&launch.buffers, options.language);
+    if options.language == Language::Wgsl {
+        let value = Value::Scalar(sizes(shape, choice));
+        dispatch.arguments.push(Argument { target: Target::Name("sizes".to_owned()), value });
+    }
     dispatch.constants = constants(shape, choice, variant, options);
     dispatch.workgroup = (options.language == Language::Cuda).then_some([INVOCATIONS, 1, 1]);
     launch.dispatches.push(dispatch);
@@ -196,19 +201,31 @@ fn arguments(buffers: &[Buffer], language: Language) -> Vec<Argument> {
     (0..).zip(buffers.iter().enumerate()).map(whole).collect()
 }
 
+/// The uniform block `sizes` of the WGSL source, which takes no sizes as constants.
+fn sizes(shape: Shape, choice: Choice) -> Vec<u8> {
+    // A stride that is larger goes with a pool that WGSL does not address.
+    let stride = u32::try_from(shape.stride()).unwrap_or(u32::MAX);
+    let flags = [u32::from(shape.update()), u32::from(shape.cache_intermediate())];
+    let numbers = [shape.t(), shape.h(), shape.hv(), stride, shape.steps(), choice.tile_v, flags[0], flags[1]];
+    numbers.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
 fn constants(shape: Shape, choice: Choice, variant: Variant, options: Options) -> BTreeMap<String, Constant> {
     let int = |value: u64| Constant::Int(i64::try_from(value).unwrap_or(i64::MAX));
-    let mut constants = BTreeMap::from([
-        ("TOKENS", int(u64::from(shape.t()))),
-        ("H", int(u64::from(shape.h()))),
-        ("HV", int(u64::from(shape.hv()))),
-        ("SLOT_STRIDE", int(shape.stride())),
-        ("STEPS", int(u64::from(shape.steps()))),
-        ("TILE_V", int(u64::from(choice.tile_v))),
-        ("UPDATE", Constant::Bool(shape.update())),
-        ("CACHE", Constant::Bool(shape.cache_intermediate())),
-        ("GP_FUSED", Constant::Bool(options.arithmetic.multiply_add == MultiplyAdd::Fused)),
-    ]);
+    let fused = Constant::Bool(options.arithmetic.multiply_add == MultiplyAdd::Fused);
+    let mut constants = BTreeMap::from([("GP_FUSED", fused)]);
+    if options.language == Language::Cuda {
+        constants.extend([
+            ("TOKENS", int(u64::from(shape.t()))),
+            ("H", int(u64::from(shape.h()))),
+            ("HV", int(u64::from(shape.hv()))),
+            ("SLOT_STRIDE", int(shape.stride())),
+            ("STEPS", int(u64::from(shape.steps()))),
+            ("TILE_V", int(u64::from(choice.tile_v))),
+            ("UPDATE", Constant::Bool(shape.update())),
+            ("CACHE", Constant::Bool(shape.cache_intermediate())),
+        ]);
+    }
     let switches = Variant::ALL.into_iter().filter_map(|other| other.switch().map(|switch| (other, switch)));
     constants.extend(switches.map(|(other, switch)| (switch, Constant::Bool(other == variant))));
     if options.language == Language::Wgsl {

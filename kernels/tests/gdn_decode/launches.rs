@@ -56,6 +56,20 @@ fn options_and_variants_are_constants_of_one_source() {
     assert_eq!(differing(&with(separate)), ["GP_FUSED"]);
     let workgroup = Options { reduction: Reduction::Workgroup, ..Options::default() };
     assert_eq!(differing(&with(workgroup)), ["WORKGROUP_TREE"]);
+    // What differs in size is no constant: one pipeline serves all.
+    for text in
+        ["cache=0", "cache=1,update=0", "cache=1,stride=73728", "cache=1,steps=5", "cache=1,tile=64", "cache=1,h=1"]
+    {
+        let other = made(Variant::WideVec, text);
+        assert!(differing(&other).is_empty());
+        let sizes = |launch: &Launch| launch.dispatches[0].arguments.last().map(|argument| argument.value.clone());
+        assert_ne!(sizes(&other), sizes(&base), "{text}");
+    }
+}
+
+#[test]
+fn sizes_are_constants_in_cuda() {
+    let base = launch(Variant::WideVec, "cache=1", cuda()).expect("there is a launch");
     for (text, constant) in [
         ("cache=0", "CACHE"),
         ("cache=1,update=0", "UPDATE"),
@@ -64,7 +78,14 @@ fn options_and_variants_are_constants_of_one_source() {
         ("cache=1,tile=64", "TILE_V"),
         ("cache=1,h=1", "H"),
     ] {
-        assert_eq!(differing(&made(Variant::WideVec, text)), [constant]);
+        let other = launch(Variant::WideVec, text, cuda()).expect("there is a launch");
+        let (ours, theirs) = (&base.dispatches[0].constants, &other.dispatches[0].constants);
+        let differing: Vec<&str> = ours
+            .iter()
+            .filter(|(name, value)| theirs.get(*name) != Some(value))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(differing, [constant]);
     }
 }
 
@@ -80,12 +101,13 @@ fn the_cuda_launch_differs_only_in_how_it_is_told() {
         let values = |dispatch: &gridproof_launch::Dispatch| -> Vec<Value> {
             dispatch.arguments.iter().map(|argument| argument.value.clone()).collect()
         };
-        assert_eq!(values(cuda), values(wgsl));
+        let (ours, theirs) = (values(wgsl), values(cuda));
+        assert_eq!(ours[..12], theirs);
+        assert!(matches!(&ours[12..], [Value::Scalar(sizes)] if sizes.len() == 32));
         let targets = cuda.arguments.iter().map(|argument| argument.target.clone());
         assert!(targets.eq((0..12).map(Target::Parameter)));
-        let mut constants = wgsl.constants.clone();
-        constants.remove("WORKGROUP_TREE");
-        assert_eq!(cuda.constants, constants);
+        let shared = wgsl.constants.iter().filter(|(name, _)| *name != "WORKGROUP_TREE");
+        assert!(shared.into_iter().all(|(name, value)| cuda.constants.get(name) == Some(value)));
     }
 }
 

@@ -81,13 +81,16 @@ fn what_minus_one_means() {
         let text = "h=1,hv=4,slot=3+4,write=5+-1";
         let last = "select(u32(write_indices[work.request]), 7u, write_indices[work.request] < 0)";
         only_wrong(variant, text, &[(WRITE, last)], &["state_pool"]);
-        let skip = ("if (UPDATE) {", "if (UPDATE && write_indices[work.request] >= 0) {");
+        let skip = ("if (sizes.update == 1u) {", "if (sizes.update == 1u && write_indices[work.request] >= 0) {");
         only_wrong(variant, text, &[skip], &["state_pool"]);
     }
     // f32: slot 0 in the place of nothing.
     let null = [("if (read_index < 0) {", "if (false) {"), ("u32(read_index)", "u32(max(read_index, 0))")];
     only_wrong(Variant::Pretranspose, "h=1,hv=4,slot=3+-1,write=4+5", &null, &["state_pool", "output"]);
-    let null = [("UPDATE && write_index >= 0", "UPDATE"), ("u32(write_index)", "u32(max(write_index, 0))")];
+    let null = [
+        ("sizes.update == 1u && write_index >= 0", "sizes.update == 1u"),
+        ("u32(write_index)", "u32(max(write_index, 0))"),
+    ];
     only_wrong(Variant::Pretranspose, "h=1,hv=4,slot=3+4,write=5+-1", &null, &["state_pool"]);
 }
 
@@ -111,7 +114,7 @@ fn an_output_row_that_nobody_writes() {
     only_wrong(Variant::Pretranspose, text, &[(first, "")], &["output"]);
     only_wrong(Variant::Pretranspose, text, &[(second, "first_row)] = 0u;")], &["output"]);
     let one_token = [(
-        "for (var token = 0u; token < rounds(TOKENS); token++) {\n                output",
+        "for (var token = 0u; token < sizes.tokens; token++) {\n                output",
         "for (var token = 0u; token < 1u; token++) {\n                output",
     )];
     only_wrong(Variant::Pretranspose, text, &one_token, &["output"]);
@@ -123,7 +126,7 @@ fn an_output_row_that_nobody_writes() {
 #[test]
 fn a_padded_pool_taken_for_a_dense_one() {
     for variant in ALL {
-        let edits = [("return slot * SLOT_STRIDE + ", "return slot * HV * V * K + ")];
+        let edits = [("return slot * sizes.slot_stride + ", "return slot * sizes.value_heads * V * K + ")];
         only_wrong(variant, "h=1,hv=4,slot=3+5,stride=73728", &edits, &["state_pool", "output"]);
         only_wrong(variant, "h=1,hv=4,slot=3+5", &edits, &[]);
     }
@@ -150,7 +153,7 @@ fn a_state_read_with_keys_outermost() {
 #[test]
 fn key_heads_dealt_out_in_turns() {
     for variant in ALL {
-        let edits = [("work.value_head / (HV / H)", "work.value_head % H")];
+        let edits = [("work.value_head / (sizes.value_heads / sizes.heads)", "work.value_head % sizes.heads")];
         only_wrong(variant, "b=1,h=2,hv=4,cache=1", &edits, &["state_pool", "output", "intermediate_states"]);
         only_wrong(variant, "b=1,h=1,hv=2,cache=1", &edits, &[]);
         only_wrong(variant, "b=1,h=2,hv=2,cache=1", &edits, &[]);
@@ -160,11 +163,11 @@ fn key_heads_dealt_out_in_turns() {
 #[test]
 fn tokens_in_the_place_of_steps() {
     for variant in ALL {
-        let edits = [("((index * STEPS + token)", "((index * TOKENS + token)")];
+        let edits = [("((index * sizes.steps + token)", "((index * sizes.tokens + token)")];
         only_wrong(variant, "h=1,hv=4,t=2,steps=5,cache=1", &edits, &["intermediate_states"]);
         only_wrong(variant, "h=1,hv=4,t=2,cache=1", &edits, &[]);
         // Neighbouring requests share rows where there is less room than tokens.
-        let edits = [("((index * STEPS + token)", "((index * (TOKENS - 1u) + token)")];
+        let edits = [("((index * sizes.steps + token)", "((index * (sizes.tokens - 1u) + token)")];
         detected(variant, "h=1,hv=4,t=2,cache=1", 32, &edits, "GP0001", "intermediate_states");
     }
     let error = Case::new(Variant::WideVec, "t=3,steps=2", Options::default(), 32).map(drop);
@@ -174,7 +177,7 @@ fn tokens_in_the_place_of_steps() {
 #[test]
 fn no_final_state_where_intermediate_ones_are_cached() {
     for variant in BF16 {
-        let edits = [("if (UPDATE) {", "if (UPDATE && !CACHE) {")];
+        let edits = [("if (sizes.update == 1u) {", "if (sizes.update == 1u && sizes.cache == 0u) {")];
         only_wrong(variant, "b=1,h=1,hv=4,cache=1", &edits, &["state_pool"]);
         only_wrong(variant, "b=1,h=1,hv=4", &edits, &[]);
     }
