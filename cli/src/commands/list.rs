@@ -42,7 +42,12 @@ fn page(kernel: &Kernel, width: usize) -> String {
     for variant in kernel.variants {
         add(&format!(":{}", variant.name), variant.summary);
         add("", &format!("must be: {}", variant.required));
-        add("", &format!("main job: {}", variant.shapes.join("; ")));
+        let shape = |shape: &&'static str| if shape.is_empty() { "the defaults" } else { *shape };
+        let shapes = |shapes: &[&'static str]| shapes.iter().map(shape).collect::<Vec<_>>().join("; ");
+        add("", &format!("main job: {}", shapes(variant.shapes)));
+        if !variant.long_shapes.is_empty() {
+            add("", &format!("in CUDA C++ also: {}", shapes(variant.long_shapes)));
+        }
     }
     lines.join("\n") + "\n"
 }
