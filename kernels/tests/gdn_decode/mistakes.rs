@@ -190,7 +190,7 @@ fn a_state_stored_in_the_place_of_another_workgroup() {
             Variant::Pretranspose => ("u32(write_index)", "state_offset(u32(write_index), work.value_head)"),
             _ => ("write_slot", "state_offset(write_slot, work.value_head)"),
         };
-        let edit = format!("state_offset({slot}, (work.value_head + 1u) % HV)");
+        let edit = format!("state_offset({slot}, (work.value_head + 1u) % sizes.value_heads)");
         detected(variant, "b=1,h=1,hv=2,slot=3", 32, &[(all, &edit)], "GP0001", "state_pool");
         // In a split pool nobody reads it, and only the model tells.
         only_wrong(variant, "b=1,h=1,hv=2,slot=3,write=4", &[(all, &edit)], &["state_pool"]);

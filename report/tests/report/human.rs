@@ -25,6 +25,7 @@ fn each_rule() {
 #[test]
 fn other_details_of_a_rule() {
     check_finding("wrong_barrier", made::wrong_barrier());
+    check_finding("unwritten", made::mismatch(None));
     check_finding("array", made::out_of_bounds(BoundsLimit::Array { index: -1, elements: 64 }));
     check_finding("unmapped", made::out_of_bounds(BoundsLimit::Unmapped { address: 0xdead_beef_0000 }));
     check_finding("read_only", made::out_of_bounds(BoundsLimit::ReadOnly));

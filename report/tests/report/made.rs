@@ -146,10 +146,23 @@ pub fn misaligned() -> Finding {
     Finding { count: 1, ..finding(Rule::Misaligned, read, None, Detail::Alignment { required: 4 }) }
 }
 
-pub fn outputs(rule: Rule) -> Finding {
+pub fn schedule_dependent() -> Finding {
     let place = span("output[offset]", "output[offset]");
     let detail = Detail::Outputs { buffer: "output".to_owned(), differing_bytes: 1024 };
-    finding(rule, site(Action::Write, "output", 0, 0, 0, place), None, detail)
+    finding(Rule::ScheduleDependent, site(Action::Write, "output", 0, 0, 0, place), None, detail)
+}
+
+pub fn mismatch(computed: Option<u64>) -> Finding {
+    let place = span("output[offset]", "output[offset]");
+    let detail = Detail::Mismatch {
+        buffer: "output".to_owned(),
+        element: 7,
+        computed,
+        expected: Some(0x3c12),
+        bytes: 2,
+        differing_bytes: 1024,
+    };
+    finding(Rule::LegsDisagree, site(Action::Write, "output", 0, 0, 0, place), None, detail)
 }
 
 pub fn no_progress() -> Finding {
@@ -171,8 +184,8 @@ pub fn each_rule() -> Vec<Finding> {
         uninitialised_read(),
         no_progress(),
         misaligned(),
-        outputs(Rule::ScheduleDependent),
-        outputs(Rule::LegsDisagree),
+        schedule_dependent(),
+        mismatch(Some(0x7fc0)),
     ]
 }
 
