@@ -29,6 +29,7 @@ mod probe;
 mod run;
 mod shader;
 pub mod spirv;
+mod zeroes;
 
 pub use adapter::{AdapterKind, AdapterSummary, Api, Selector, adapters};
 pub use capabilities::{Features, Memory};

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gridproof_launch::{Dispatch, Launch};
-use naga::valid::ModuleInfo;
+use naga::valid::{ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess, back::spv};
 
 use crate::bindings::{self, Binding, Content, Space};
 use crate::limits::check_dispatch;
 use crate::memory::{Memory, device_length};
-use crate::shader::Shader;
+use crate::shader::{Shader, chain};
 use crate::spirv::forbid_contraction;
-use crate::{Device, Exactness, RunError};
+use crate::{Device, Exactness, RunError, zeroes};
 
 /// A dispatch that passed every check, and its module in the form that the device takes.
 pub(crate) struct Plan<'a> {
@@ -53,7 +53,7 @@ impl<'a> Plan<'a> {
         let (module, info) = shader.resolve(position, dispatch, &constants)?;
         check_dispatch(position, dispatch, (&module, &info), &bindings, &device.limits)?;
         let code = match exactness {
-            Exactness::Exact => Code::Exact(translate(device, &module, &info, dispatch, &bindings)?),
+            Exactness::Exact => Code::Exact(translate(device, (module, info), dispatch, &bindings)?),
             Exactness::Ordinary => Code::Ordinary(Box::new(declare_access(&shader.module, &bindings)), constants),
         };
         Ok(Self { dispatch, bindings, code })
@@ -178,21 +178,38 @@ fn declare_access(module: &naga::Module, bindings: &[Binding]) -> naga::Module {
 /// Exact SPIR-V of one entry point. `module` has no overrides left.
 fn translate(
     device: &Device,
-    module: &naga::Module,
-    info: &ModuleInfo,
+    (module, info): (Cow<'_, naga::Module>, Cow<'_, ModuleInfo>),
     dispatch: &Dispatch,
     bindings: &[Binding],
 ) -> Result<Vec<u32>, RunError> {
     device.check_exact()?;
+    let (module, info) = with_zeroes(device, (module, info), dispatch)?;
     let options = spirv_options(bindings);
     let entry = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: dispatch.entry.clone() };
-    let words = spv::write_vec(module, info, &options, Some(&entry))
+    let words = spv::write_vec(&module, &info, &options, Some(&entry))
         .map_err(|error| RunError::Unsupported(format!("`{}` as SPIR-V: {error}", dispatch.entry)))?;
     forbid_contraction(&words).map_err(|error| RunError::Internal(error.to_string()))
 }
 
+/// The module with the zeroing of workgroup memory in its text.
+fn with_zeroes<'a>(
+    device: &Device,
+    (mut module, info): (Cow<'a, naga::Module>, Cow<'a, ModuleInfo>),
+    dispatch: &Dispatch,
+) -> Result<(Cow<'a, naga::Module>, Cow<'a, ModuleInfo>), RunError> {
+    let compute = |entry: &naga::EntryPoint| entry.stage == naga::ShaderStage::Compute && entry.name == dispatch.entry;
+    let entry = module.entry_points.iter().position(compute);
+    if !entry.is_some_and(|entry| zeroes::write_out(&mut module, &info, entry)) {
+        return Ok((module, info));
+    }
+    let info = Validator::new(ValidationFlags::all(), device.capabilities)
+        .validate(&module)
+        .map_err(|error| RunError::Internal(format!("zeroes of workgroup memory: {}", chain(error.as_inner()))))?;
+    Ok((module, Cow::Owned(info)))
+}
+
 /// What wgpu itself asks of naga, but for SPIR-V 1.3, which every Vulkan 1.1 driver takes, and for bounds
-/// checks and workgroup zeroes written out instead of left to optional features of the driver.
+/// checks written out instead of left to optional features of the driver. Workgroup memory is zeroed in the text.
 fn spirv_options(bindings: &[Binding]) -> spv::Options<'static> {
     let restrict = naga::proc::BoundsCheckPolicy::Restrict;
     spv::Options {
@@ -206,7 +223,7 @@ fn spirv_options(bindings: &[Binding]) -> spv::Options<'static> {
             image_load: restrict,
             binding_array: restrict,
         },
-        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::Polyfill,
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
         force_loop_bounding: true,
         emit_int_div_checks: true,
         ..spv::Options::default()
@@ -236,7 +253,7 @@ fn pass_through(device: &wgpu::Device, entry: &str, words: &[u32]) -> wgpu::Shad
     };
     #[expect(unsafe_code, reason = "wgpu takes SPIR-V unchanged only through an unsafe function")]
     // SAFETY: the words were written by naga from a module that its validator accepted for this device's
-    // features, with bounds checks, loop bounding and zeroed workgroup memory as `spirv_options` says, and
+    // features, with bounds checks and loop bounding as `spirv_options` says and zeroed workgroup memory, and
     // `forbid_contraction` only added `NoContraction` decorations. `check_dispatch` held the workgroup
     // against the device's limits, and `binding_map` numbers the bindings as the pipeline's layout does.
     unsafe {

@@ -124,7 +124,7 @@ fn validate(source: &Module, module: &naga::Module, capabilities: Capabilities) 
 }
 
 /// An error and everything that caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("launches::a_copy_reads_and_writes", Needs::Nothing, copy),
     ("launches::a_reduction_uses_workgroup_memory_and_barriers", Needs::Nothing, reduction),
     ("launches::workgroup_memory_starts_as_zero", Needs::Nothing, zeroed_workgroup_memory),
+    ("launches::zeroed_workgroup_memory_of_every_type", Needs::Nothing, zeroed_types),
     ("launches::overrides_by_name_and_by_number_also_size_the_workgroup", Needs::Nothing, overrides),
     ("launches::scalars_fill_uniform_and_storage_blocks", Needs::Nothing, scalars),
     ("launches::dispatches_run_in_order", Needs::Nothing, sequence),
@@ -93,6 +94,53 @@ fn zeroed_workgroup_memory(device: &Device) -> Result<(), Failed> {
     kernel.dispatch("dirty", 1);
     kernel.dispatch("look", 1);
     kernel.check(device, &[0; 64])
+}
+
+/// Variables of every kind, an array of another length than the workgroup's, and each way an entry point may know its
+/// invocation's number.
+fn zeroed_types(device: &Device) -> Result<(), Failed> {
+    let entry = |name: &str, arguments: &str, lane: &str| {
+        format!(
+            "@compute @workgroup_size(48) fn {name}({arguments}) {{
+                var sum = bits(single) + bits(plane[1].z) + atomicLoad(&tickets[2]) + atomicLoad(&ticket);
+                sum += bits(record.inner[3].y) + record.last + u32(flag);
+                for (var row = 0u; row < 5u; row++) {{
+                    for (var i = 0u; i < 99u; i++) {{ sum += table[row][i]; }}
+                }}
+                workgroupBarrier();
+                single = 1.0;
+                plane[1].z = 2.0;
+                atomicStore(&tickets[2], 3u);
+                atomicStore(&ticket, 4u);
+                record.inner[3].y = 5.0;
+                record.last = 6u;
+                flag = true;
+                for (var i = 0u; i < 495u; i++) {{ table[i / 99u][i % 99u] = 7u; }}
+                if ({lane} < 48u) {{ seen[{lane}] = sum; }}
+            }}\n"
+        )
+    };
+    let mut kernel = Kernel::new(&format!(
+        "struct Record {{ inner: array<vec3<f32>, 4>, last: u32 }}
+        struct Place {{ @builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32 }}
+        @group(0) @binding(0) var<storage, read_write> seen: array<u32>;
+        var<workgroup> single: f32;
+        var<workgroup> flag: bool;
+        var<workgroup> plane: mat2x3<f32>;
+        var<workgroup> table: array<array<u32, 99>, 5>;
+        var<workgroup> ticket: atomic<u32>;
+        var<workgroup> tickets: array<atomic<u32>, 3>;
+        var<workgroup> record: Record;
+        fn bits(number: f32) -> u32 {{ return bitcast<u32>(number); }}\n{}{}{}",
+        entry("plain", "@builtin(local_invocation_index) at: u32", "at"),
+        entry("in_a_struct", "place: Place", "place.lane"),
+        entry("without", "@builtin(local_invocation_id) id: vec3<u32>", "id.x"),
+    ));
+    kernel.output("seen", &[9; 48]);
+    for name in ["plain", "in_a_struct", "without", "plain"] {
+        kernel.dispatch(name, 3);
+    }
+    kernel.check(device, &[0; 48])
 }
 
 fn overrides(device: &Device) -> Result<(), Failed> {
