@@ -136,7 +136,7 @@ fn grid(shape: &Shape, language: Language) -> Result<[u32; 3], Refusal> {
     if chunks == 0 {
         return Err(Refusal::NothingToLaunch { sequences: shape.sequences() });
     }
-    let sizes = || format!("lengths of {tokens} tokens together in chunks of 8");
+    let sizes = || format!("tokens = {tokens}, in chunks of 8 of one sequence");
     let x = grid_x(chunks, language, sizes)?;
     if u64::from(blocks) > GRID_Y_LIMIT {
         let sizes = format!("q = {}, k = {}, v = {}", shape.q(), shape.k(), shape.v());
