@@ -16,17 +16,28 @@
 
 pub mod element;
 pub mod error;
+pub mod model;
+pub mod oracle;
 pub mod outputs;
 pub mod problem;
 pub mod shape;
 pub mod tensor;
+pub mod tolerance;
 
+mod bounded;
 mod indices;
+#[cfg(test)]
+mod plain;
 mod seeded;
+mod segment;
 
 pub use element::ElementType;
 pub use error::ProblemError;
+pub use oracle::Oracle;
 pub use outputs::Outputs;
 pub use problem::{Inputs, PADDING, Problem, STATE_FILL};
 pub use shape::{Shape, Sizes};
 pub use tensor::Tensor;
+
+#[cfg(test)]
+mod tests;
