@@ -5,6 +5,7 @@
 //! `reference`. A verdict never reads the expectation that stands beside its launch: only the gate
 //! compares the two.
 
+mod conv1d_qkv_split;
 mod gdn_decode;
 mod resadd_norm_gemv_int4;
 
@@ -128,7 +129,7 @@ fn relative_distance(actual: &[f64], expected: &[f64]) -> f64 {
 
 /// All families, in catalogue order.
 pub fn families() -> &'static [&'static dyn Family] {
-    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4, &gdn_decode::GdnDecode]
+    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4, &gdn_decode::GdnDecode, &conv1d_qkv_split::Conv1dQkvSplit]
 }
 
 /// The family called `name`.
