@@ -91,7 +91,7 @@ fn outputs_are_the_silu_of_the_sums() {
 
 #[test]
 fn padded_sequences_have_zeros_and_no_state() {
-    let problem = changed(&counting(&[2, 1], 4, &[1, 1], true), |inputs| inputs.cache_indices[0] = -1);
+    let problem = changed(&counting(&[2, 1], 4, &[1, 0], true), |inputs| inputs.cache_indices[0] = -1);
     let oracle = Oracle::new(&problem);
     assert_eq!(oracle.output[..6], [0.0; 6]);
     assert!(oracle.output[6..].iter().all(|&x| x != 0.0));

@@ -52,15 +52,15 @@ fn it_holds_beside_denormals_and_says_nothing_of_overflow() {
         let infinity = if element == ElementType::Bf16 { 0x7f80 } else { 0x7c00 };
         for change in [
             |inputs: &mut Inputs, _: u16| inputs.x.iter_mut().for_each(|bits| *bits &= 0x807f),
-            |inputs, _| inputs.weight.iter_mut().for_each(|bits| *bits &= 0x80ff),
-            |inputs, _| {
+            |inputs: &mut Inputs, _: u16| inputs.weight.iter_mut().for_each(|bits| *bits &= 0x80ff),
+            |inputs: &mut Inputs, _: u16| {
                 inputs.x.iter_mut().for_each(|bits| *bits &= 0x807f);
                 inputs.weight.fill(0x4380);
                 inputs.bias.fill(1);
             },
-            |inputs, _| inputs.x.fill(0x7800),
-            |inputs, infinity| inputs.x.fill(infinity),
-            |inputs, infinity| inputs.weight.fill(infinity + 1),
+            |inputs: &mut Inputs, _: u16| inputs.x.fill(0x7800),
+            |inputs: &mut Inputs, infinity: u16| inputs.x.fill(infinity),
+            |inputs: &mut Inputs, infinity: u16| inputs.weight.fill(infinity + 1),
         ] {
             check_holds(&changed(&problem, |inputs| change(inputs, infinity)));
         }
@@ -109,7 +109,7 @@ fn what_goes_wrong_is_found() {
         // The state of a sequence that has none, and none for one that has.
         assert_eq!(place(|inputs| inputs.has_initial_state[1] = 1), (1, 0));
         assert_eq!(place(|inputs| inputs.has_initial_state[3] = 0), (3, 0));
-        // A tap of the sequence before.
+        // A token of another sequence.
         assert_eq!(place(|inputs| inputs.x.copy_within(0..20, 60)), (1, 0));
         // Newest row of the state first.
         let reverse = |inputs: &mut Inputs| {
