@@ -139,6 +139,42 @@ pub enum ShapeError {
         /// The value given.
         value: String,
     },
+    /// A word that the key does not take.
+    #[error("shape key `{key}`: `{value}` is not {expected}")]
+    Word {
+        /// The key.
+        key: &'static str,
+        /// The value given.
+        value: String,
+        /// What the key takes.
+        expected: &'static str,
+    },
+    /// More or fewer indices than there are things that have one.
+    #[error("shape key `{key}`: {given} indices for {name} = {count} {things}")]
+    IndexCount {
+        /// The key.
+        key: &'static str,
+        /// Indices given.
+        given: usize,
+        /// What their number is called.
+        name: &'static str,
+        /// Their number.
+        count: u32,
+        /// What has one index each.
+        things: &'static str,
+    },
+    /// Indices that follow the first leave 32 bits.
+    #[error("shape key `{key}`: {first} and the {name} = {count} - 1 indices behind it go beyond {}", i32::MAX)]
+    IndexRange {
+        /// The key.
+        key: &'static str,
+        /// The first index.
+        first: i32,
+        /// What the number of indices is called.
+        name: &'static str,
+        /// The number of indices.
+        count: u32,
+    },
 }
 
 /// The verdict a launch must get.

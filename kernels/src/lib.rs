@@ -7,8 +7,12 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+pub mod common;
 pub mod gdn_decode;
 pub mod resadd_norm_gemv_int4;
+
+mod expected;
+mod shape_text;
 
 /// The arithmetic that every WGSL kernel is built on; appended to the kernel's own text.
 pub const NUMERICS_WGSL: &str = include_str!("../wgsl/numerics.wgsl");

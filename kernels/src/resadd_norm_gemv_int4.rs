@@ -14,15 +14,17 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use gridproof_launch::{
-    Argument, Arithmetic, Buffer, Constant, DType, Dispatch, Fill, Language, Launch, LaunchError, Module, ModuleId,
-    MultiplyAdd, Source, Target, Tensor,
+    Arithmetic, Buffer, Constant, DType, Dispatch, Fill, Language, Launch, LaunchError, Module, ModuleId, MultiplyAdd,
+    Source, Tensor,
 };
 use gridproof_reference::resadd_norm_gemv_int4::{Path, Problem, ProblemError, Shape};
 
 use crate::catalogue::{
     Expectation, ExpectedFinding, Kernel, Outputs, SafeUnder, ShapeError, ShapeKey, VariantEntry, Verdict,
 };
-use crate::{NUMERICS_CUDA, NUMERICS_CUDA_NAME, NUMERICS_WGSL};
+use crate::common::{Limit, arguments, check_reduction, cuda_module, half_buffer, named, variant_named, wgsl_text};
+
+pub use crate::common::{Reduction, UnknownVariant};
 
 /// Most workgroups in one dimension of a grid that every device must offer.
 pub const GRID_LIMIT: u32 = 65_535;
@@ -80,28 +82,8 @@ impl FromStr for Variant {
     type Err = UnknownVariant;
 
     fn from_str(name: &str) -> Result<Self, UnknownVariant> {
-        let found = Self::ALL.into_iter().find(|variant| variant.name() == name);
-        found.ok_or_else(|| UnknownVariant { name: name.to_owned() })
+        variant_named("resadd_norm_gemv_int4", &Self::ALL, Self::name, name)
     }
-}
-
-/// A variant that does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown variant `{name}` of resadd_norm_gemv_int4: expected one of fused, split512, split, fused_no_barrier")]
-pub struct UnknownVariant {
-    /// What was given.
-    pub name: String,
-}
-
-/// How the 32 lanes of a group add up. Both give the same bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Reduction {
-    /// By subgroup shuffles, as upstream does in registers: for subgroups of 32 invocations or more.
-    #[default]
-    Subgroup,
-    /// Through workgroup memory, for narrower subgroups. Its barriers also order what the barrier missing
-    /// from `fused_no_barrier` should: that variant is free of GP0002 here.
-    Workgroup,
 }
 
 /// What the caller chooses besides the variant.
@@ -124,12 +106,9 @@ pub enum Refusal {
         /// Output rows.
         n: u32,
     },
-    /// A reduction that the source does not have.
-    #[error("reduction through workgroup memory: the CUDA source adds up in subgroups of {LANES} invocations only")]
-    CudaReduction,
-    /// The launch types refused a tensor.
+    /// What no kernel can have.
     #[error(transparent)]
-    Launch(#[from] LaunchError),
+    Limit(#[from] Limit),
 }
 
 /// The launch of one variant.
@@ -146,10 +125,8 @@ pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<L
     if shape.n() > GRID_LIMIT {
         return Err(Refusal::GridTooWide { n: shape.n() });
     }
-    if options.language == Language::Cuda && options.reduction == Reduction::Workgroup {
-        return Err(Refusal::CudaReduction);
-    }
-    let mut launch = Launch { buffers: buffers(problem)?, ..Launch::default() };
+    check_reduction(options.reduction, options.language)?;
+    let mut launch = Launch { buffers: buffers(problem).map_err(Limit::from)?, ..Launch::default() };
     let module = launch.add_module(module(options.language));
     launch.dispatches = match variant.path(shape) {
         Path::Fused => vec![fused(&launch, module, shape, variant, options)],
@@ -161,35 +138,26 @@ pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<L
 fn module(language: Language) -> Module {
     match language {
         Language::Wgsl => Module::new(MODULE_NAME, Source::Wgsl(MODULE_TEXT.clone())),
-        Language::Cuda => {
-            let text = include_str!("../cuda/resadd_norm_gemv_int4.cu");
-            Module::new(CUDA_MODULE_NAME, Source::Cuda(text.into())).with_file(NUMERICS_CUDA_NAME, NUMERICS_CUDA)
-        }
+        Language::Cuda => cuda_module(CUDA_MODULE_NAME, include_str!("../cuda/resadd_norm_gemv_int4.cu")),
     }
 }
 
-static MODULE_TEXT: LazyLock<Arc<str>> = LazyLock::new(|| {
-    let kernel = include_str!("../wgsl/resadd_norm_gemv_int4.wgsl");
-    format!("{kernel}\n{NUMERICS_WGSL}").into()
-});
+static MODULE_TEXT: LazyLock<Arc<str>> =
+    LazyLock::new(|| wgsl_text(include_str!("../wgsl/resadd_norm_gemv_int4.wgsl")));
 
 fn buffers(problem: &Problem) -> Result<Vec<Buffer>, LaunchError> {
     let (shape, inputs) = (problem.shape(), problem.inputs());
     let (n, k) = (u64::from(shape.n()), u64::from(shape.k()));
-    let half = |name, shape: &[u64], bits: &[u16]| Tensor::dense(name, DType::F16, shape, half_bytes(bits));
+    let half = |name, shape: &[u64], bits: &[u16]| half_buffer(name, DType::F16, shape, bits);
     Ok(vec![
-        Buffer::from_tensor(half("hidden", &[k], &inputs.hidden)?),
-        Buffer::from_tensor(half("residual", &[k], &inputs.residual)?).as_output(),
-        Buffer::from_tensor(half("norm_weight", &[k], &inputs.norm_weight)?),
+        half("hidden", &[k], &inputs.hidden)?,
+        half("residual", &[k], &inputs.residual)?.as_output(),
+        half("norm_weight", &[k], &inputs.norm_weight)?,
         Buffer::from_tensor(Tensor::dense("weight", DType::U4, [n, k], inputs.weight.as_slice())?),
-        Buffer::from_tensor(half("scale", &[n, k / 128], &inputs.scale)?),
+        half("scale", &[n, k / 128], &inputs.scale)?,
         Buffer::filled("output", DType::U32, [n], Fill::Uninitialised)?.as_output(),
         Buffer::filled("normed_out", DType::F16, [k], Fill::Uninitialised)?.as_output(),
     ])
-}
-
-fn half_bytes(bits: &[u16]) -> Vec<u8> {
-    bits.iter().flat_map(|bits| bits.to_le_bytes()).collect()
 }
 
 fn fused(launch: &Launch, module: ModuleId, shape: Shape, variant: Variant, options: Options) -> Dispatch {
@@ -218,19 +186,6 @@ fn gemv(launch: &Launch, module: ModuleId, shape: Shape, options: Options) -> Di
     dispatch
 }
 
-/// Buffers by the names of their WGSL variables, or in the order of the CUDA kernel's parameters.
-fn arguments<'a>(launch: &Launch, used: impl IntoIterator<Item = &'a str>, language: Language) -> Vec<Argument> {
-    let found = used.into_iter().filter_map(|name| launch.buffer_named(name));
-    let whole = |(position, (id, buffer)): (u32, (_, &Buffer))| {
-        let argument = Argument::buffer(&*buffer.name, id, buffer);
-        match language {
-            Language::Wgsl => argument,
-            Language::Cuda => Argument { target: Target::Parameter(position), ..argument },
-        }
-    };
-    (0..).zip(found).map(whole).collect()
-}
-
 /// Sets constants, and the workgroup size where the module does not say it.
 fn specialise(dispatch: &mut Dispatch, shape: Shape, path: Path, options: Options) {
     let fused = options.arithmetic.multiply_add == MultiplyAdd::Fused;
@@ -242,7 +197,7 @@ fn specialise(dispatch: &mut Dispatch, shape: Shape, path: Path, options: Option
         ("MISSING_BARRIER", Constant::Bool(false)),
         ("GP_FUSED", Constant::Bool(fused)),
     ];
-    dispatch.constants.extend(constants.map(|(name, value)| (name.to_owned(), value)));
+    dispatch.constants.extend(named(constants));
     match options.language {
         Language::Wgsl => {
             let tree = Constant::Bool(options.reduction == Reduction::Workgroup);

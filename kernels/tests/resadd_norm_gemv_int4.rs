@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gridproof_kernels::catalogue::{ExpectedFinding, SafeUnder, Verdict};
+use gridproof_kernels::common::Limit;
 use gridproof_kernels::resadd_norm_gemv_int4::{
     self as resadd, BAD_CASES, CASES, GRID_LIMIT, KERNEL, Options, Reduction, Refusal, Variant, cases, expectation,
     parse_shape,
@@ -120,7 +121,7 @@ fn cuda_parameters_have_the_names_of_their_buffers() {
 #[test]
 fn the_cuda_source_has_no_reduction_through_workgroup_memory() {
     let refused = resadd::launch(&zeros(3, 512), Variant::Split, Options { reduction: Reduction::Workgroup, ..CUDA });
-    assert_eq!(refused, Err(Refusal::CudaReduction));
+    assert_eq!(refused, Err(Refusal::Limit(Limit::CudaReduction)));
 }
 
 #[test]

@@ -1,14 +1,10 @@
 //! The buffers of a launch.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use gridproof_launch::{Buffer, ByteRange, Contents, DType, Fill, LaunchError, MayRace, Tensor};
+use gridproof_launch::{Buffer, ByteRange, DType, Fill, LaunchError, MayRace, Tensor};
 use gridproof_reference::gdn_decode::problem::POOL_FILL;
 use gridproof_reference::gdn_decode::{Problem, Shape, StateType};
 
-/// Longest pool whose every byte is spelt out, in bytes.
-const LONGEST_DENSE_POOL: u64 = 64 << 20;
+use crate::common::{half_buffer, index_buffer, padded_half_buffer, pool_buffer};
 
 /// Why the null slot may race.
 const NULL_SLOT: &str = "slot 0 is the null slot: requests without a slot of their own share it, and nobody reads it \
@@ -18,24 +14,11 @@ const NULL_SLOT: &str = "slot 0 is the null slot: requests without a slot of the
 pub(super) fn buffers(problem: &Problem) -> Result<Vec<Buffer>, LaunchError> {
     let (shape, inputs) = (problem.shape(), problem.inputs());
     let [b, t, h, hv] = [shape.b(), shape.t(), shape.h(), shape.hv()].map(u64::from);
-    let half = |name, shape: &[u64], bits: &[u16]| {
-        let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
-        Tensor::dense(name, DType::Bf16, shape, bytes).map(Buffer::from_tensor)
-    };
+    let half = |name, shape: &[u64], bits: &[u16]| half_buffer(name, DType::Bf16, shape, bits);
+    let gates = |name, bits: &[u16]| padded_half_buffer(name, DType::Bf16, &[b, t, hv], bits);
     let single = |name, numbers: &[f32]| {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         Tensor::dense(name, DType::F32, [hv], bytes).map(Buffer::from_tensor)
-    };
-    let indices = |name, indices: &[i32]| {
-        let bytes: Vec<u8> = indices.iter().flat_map(|index| index.to_le_bytes()).collect();
-        Tensor::dense(name, DType::I32, [b], bytes).map(Buffer::from_tensor)
-    };
-    let gates = |name, bits: &[u16]| {
-        if bits.len().is_multiple_of(2) {
-            return half(name, &[b, t, hv], bits);
-        }
-        let words: Vec<u16> = bits.iter().copied().chain([0]).collect();
-        half(name, &[(b * t * hv).saturating_add(1)], &words)
     };
     Ok(vec![
         half("q", &[b, t, h, 128], &inputs.q)?,
@@ -45,8 +28,8 @@ pub(super) fn buffers(problem: &Problem) -> Result<Vec<Buffer>, LaunchError> {
         gates("b", &inputs.b)?,
         single("a_log", &inputs.a_log)?,
         single("dt_bias", &inputs.dt_bias)?,
-        indices("read_indices", &inputs.read_indices)?,
-        indices("write_indices", &inputs.write_indices)?,
+        index_buffer("read_indices", &inputs.read_indices)?,
+        index_buffer("write_indices", &inputs.write_indices)?,
         pool(problem)?,
         Buffer::filled("output", DType::Bf16, [b, t, hv, 128], Fill::Uninitialised)?.as_output(),
         intermediate(shape)?,
@@ -66,22 +49,8 @@ fn pool(problem: &Problem) -> Result<Buffer, LaunchError> {
         true => vec![shape.pool(), u64::from(shape.hv()), 128, 128],
         false => vec![shape.pool(), shape.stride()],
     };
-    let mut buffer = Buffer::filled("state_pool", element(shape.state()), extents, Fill::Byte(POOL_FILL))?;
-    let states = problem.inputs().states.iter().map(|(slot, bytes)| (slot * shape.stride_bytes(), bytes));
-    buffer.contents = match usize::try_from(buffer.length) {
-        Ok(length) if buffer.length <= LONGEST_DENSE_POOL => {
-            let mut dense = vec![POOL_FILL; length];
-            for (start, bytes) in states {
-                let free = dense.iter_mut().skip(usize::try_from(start).unwrap_or(length));
-                free.zip(bytes).for_each(|(byte, given)| *byte = *given);
-            }
-            Contents::Dense(dense.into())
-        }
-        _ => {
-            let patches: BTreeMap<u64, Arc<[u8]>> = states.map(|(start, bytes)| (start, bytes[..].into())).collect();
-            Contents::Virtual { fill: Fill::Byte(POOL_FILL), patches }
-        }
-    };
+    let states = problem.inputs().states.iter().map(|(slot, bytes)| (slot * shape.stride_bytes(), bytes.as_slice()));
+    let mut buffer = pool_buffer("state_pool", element(shape.state()), extents, POOL_FILL, states)?;
     if has_null_requests(problem) {
         let range = ByteRange::new(0, shape.slot_bytes());
         buffer.may_race.push(MayRace { range, reason: NULL_SLOT.to_owned() });

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use gridproof_launch::Language;
 use gridproof_reference::gdn_decode::{Problem, StateType};
 
-use super::variant::{Options, Reduction, Variant};
-use crate::catalogue::{Expectation, ExpectedFinding, Outputs, SafeUnder, Verdict};
+use super::variant::{Options, Variant};
+use crate::catalogue::{Expectation, Outputs, SafeUnder};
+use crate::common::Reduction;
+use crate::expected::Found;
 
 /// The workgroup variables of the preparation, in order of their names.
 const PREPARED: [&str; 4] = ["alphas", "betas", "k_normed", "q_normed"];
@@ -39,38 +41,6 @@ pub fn expectation(problem: &Problem, variant: Variant, options: Options) -> Exp
         Variant::SoftplusBranchless => branchless(problem, &mut found),
     }
     found.expectation()
-}
-
-#[derive(Default)]
-struct Found {
-    findings: Vec<ExpectedFinding>,
-    /// Of a racy launch.
-    safe_under: Option<SafeUnder>,
-    outputs: Outputs,
-}
-
-impl Found {
-    fn add(&mut self, rule: &'static str, place: &'static str, outputs: Outputs) {
-        let finding = ExpectedFinding { rule, place };
-        if !self.findings.contains(&finding) {
-            self.findings.push(finding);
-        }
-        if self.outputs == Outputs::Right {
-            self.outputs = outputs;
-        }
-    }
-
-    fn expectation(mut self) -> Expectation {
-        self.findings.sort_by_key(|finding| (finding.rule, finding.place));
-        let racy = self.findings.iter().any(|finding| matches!(finding.rule, "GP0001" | "GP0002"));
-        let verdict = match racy {
-            true => Verdict::Racy,
-            false if self.findings.is_empty() => Verdict::RaceFree,
-            false => Verdict::Faulty,
-        };
-        let safe_under = self.safe_under.unwrap_or(SafeUnder::AnyOrder);
-        Expectation { verdict, findings: self.findings, safe_under, outputs: self.outputs }
-    }
 }
 
 /// Two requests on one slot, one of which writes it: only where the caller's check was off. The null slot is declared

@@ -3,25 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use gridproof_launch::{
-    Argument, Buffer, BufferId, Constant, Dispatch, Language, Launch, LaunchError, Module, MultiplyAdd, Source, Target,
-    Value,
-};
+use gridproof_launch::{Argument, Constant, Dispatch, Language, Launch, Module, MultiplyAdd, Source, Target, Value};
 use gridproof_reference::gdn_decode::{Path, Problem, Shape, StateType};
 
 use super::buffers::buffers;
 use super::dispatcher::{Choice, choose};
-use super::variant::{Options, Reduction, Variant};
-use crate::{NUMERICS_CUDA, NUMERICS_CUDA_NAME, NUMERICS_WGSL};
-
-/// Most workgroups in one dimension of a grid that every device must offer to WGSL.
-pub const WGSL_GRID_LIMIT: u64 = 65_535;
-
-/// Most workgroups in x of a CUDA grid.
-pub const CUDA_GRID_LIMIT: u64 = (1 << 31) - 1;
-
-/// Longest buffer that WGSL's 32-bit offsets reach, in bytes.
-pub const WGSL_BUFFER_LIMIT: u64 = (1 << 32) - 1;
+use super::variant::{Options, Variant};
+use crate::common::{
+    Limit, Reduction, arguments, check_addressable, check_reduction, cuda_module, grid_x, named, uniform_words,
+    wgsl_text,
+};
 
 /// The name of the WGSL module in reports.
 pub const MODULE_NAME: &str = "gdn_decode.wgsl";
@@ -51,47 +42,15 @@ pub enum Refusal {
         /// The kernel.
         path: Path,
     },
-    /// More workgroups than a grid has.
-    #[error(
-        "b = {b}, hv = {hv}, tile = {tile_v}: {workgroups} workgroups, but a {} grid has at most {limit} in x",
-        language.title()
-    )]
-    GridTooWide {
-        /// Requests.
-        b: u32,
-        /// Value heads.
-        hv: u32,
-        /// Rows of V for one workgroup.
-        tile_v: u32,
-        /// Workgroups it takes.
-        workgroups: u64,
-        /// Workgroups there can be.
-        limit: u64,
-        /// Whose grid.
-        language: Language,
-    },
-    /// A buffer that WGSL cannot address.
-    #[error("buffer `{buffer}` of {sizes} takes {bytes} bytes, more than the {WGSL_BUFFER_LIMIT} that WGSL addresses")]
-    BufferTooLong {
-        /// The buffer's name.
-        buffer: String,
-        /// Its shape, in words.
-        sizes: String,
-        /// Bytes it takes.
-        bytes: u64,
-    },
     /// A slot stride that 32-bit arithmetic does not hold to begin with.
     #[error("stride = {stride} elements: variant `offset32` takes strides up to {} elements", i32::MAX)]
     Stride {
         /// Elements from one slot to the next.
         stride: u64,
     },
-    /// A reduction that the source does not have.
-    #[error("reduction through workgroup memory: the CUDA source adds up in subgroups of 32 invocations only")]
-    CudaReduction,
-    /// The launch types refused a tensor.
+    /// What no kernel can have.
     #[error(transparent)]
-    Launch(#[from] LaunchError),
+    Limit(#[from] Limit),
 }
 
 const fn state_name(state: StateType) -> &'static str {
@@ -131,19 +90,16 @@ pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<L
     let shape = problem.shape();
     let choice = choose(shape, variant, options)?;
     let grid = grid(shape, choice, options.language)?;
-    if options.language == Language::Cuda && options.reduction == Reduction::Workgroup {
-        return Err(Refusal::CudaReduction);
-    }
+    check_reduction(options.reduction, options.language)?;
     if variant == Variant::Offset32 && i32::try_from(shape.stride()).is_err() {
         return Err(Refusal::Stride { stride: shape.stride() });
     }
-    let mut launch = Launch { buffers: buffers(problem)?, ..Launch::default() };
-    if options.language == Language::Wgsl {
-        launch.buffers.iter().try_for_each(addressable)?;
-    }
+    let mut launch = Launch { buffers: buffers(problem).map_err(Limit::from)?, ..Launch::default() };
+    check_addressable(&launch.buffers, options.language)?;
     let module = launch.add_module(module(options.language));
     let mut dispatch = Dispatch::new(module, entry(choice.path), [grid, 1, 1]);
-    dispatch.arguments = arguments(&launch.buffers, options.language);
+    let used = launch.buffers.iter().map(|buffer| buffer.name.as_str());
+    dispatch.arguments = arguments(&launch, used, options.language);
     if options.language == Language::Wgsl {
         let value = Value::Scalar(sizes(shape, choice));
         dispatch.arguments.push(Argument { target: Target::Name("sizes".to_owned()), value });
@@ -154,60 +110,27 @@ pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<L
     Ok(launch)
 }
 
-fn grid(shape: Shape, choice: Choice, language: Language) -> Result<u32, Refusal> {
-    let limit = match language {
-        Language::Wgsl => WGSL_GRID_LIMIT,
-        Language::Cuda => CUDA_GRID_LIMIT,
-    };
+fn grid(shape: Shape, choice: Choice, language: Language) -> Result<u32, Limit> {
     let (b, hv) = (shape.b(), shape.hv());
     let workgroups = (u64::from(b) * u64::from(hv)).saturating_mul(u64::from(choice.tiles()));
-    let grid = u32::try_from(workgroups).ok().filter(|_| workgroups <= limit);
-    grid.ok_or(Refusal::GridTooWide { b, hv, tile_v: choice.tile_v, workgroups, limit, language })
-}
-
-fn addressable(buffer: &Buffer) -> Result<(), Refusal> {
-    if buffer.length <= WGSL_BUFFER_LIMIT {
-        return Ok(());
-    }
-    let extents: Vec<String> = buffer.shape.iter().map(u64::to_string).collect();
-    let sizes = format!("{} {} elements", extents.join(" * "), buffer.dtype);
-    Err(Refusal::BufferTooLong { buffer: buffer.name.clone(), sizes, bytes: buffer.length })
+    grid_x(workgroups, language, || format!("b = {b}, hv = {hv}, tile = {}", choice.tile_v))
 }
 
 fn module(language: Language) -> Module {
     match language {
         Language::Wgsl => Module::new(MODULE_NAME, Source::Wgsl(MODULE_TEXT.clone())),
-        Language::Cuda => {
-            let text = include_str!("../../cuda/gdn_decode.cu");
-            Module::new(CUDA_MODULE_NAME, Source::Cuda(text.into())).with_file(NUMERICS_CUDA_NAME, NUMERICS_CUDA)
-        }
+        Language::Cuda => cuda_module(CUDA_MODULE_NAME, include_str!("../../cuda/gdn_decode.cu")),
     }
 }
 
-static MODULE_TEXT: LazyLock<Arc<str>> = LazyLock::new(|| {
-    let kernel = include_str!("../../wgsl/gdn_decode.wgsl");
-    format!("{kernel}\n{NUMERICS_WGSL}").into()
-});
-
-/// All buffers, by the names of their WGSL variables, or in the order of the CUDA kernels' parameters.
-fn arguments(buffers: &[Buffer], language: Language) -> Vec<Argument> {
-    let whole = |(position, (id, buffer)): (u32, (usize, &Buffer))| {
-        let argument = Argument::buffer(&*buffer.name, BufferId(id), buffer);
-        match language {
-            Language::Wgsl => argument,
-            Language::Cuda => Argument { target: Target::Parameter(position), ..argument },
-        }
-    };
-    (0..).zip(buffers.iter().enumerate()).map(whole).collect()
-}
+static MODULE_TEXT: LazyLock<Arc<str>> = LazyLock::new(|| wgsl_text(include_str!("../../wgsl/gdn_decode.wgsl")));
 
 /// The uniform block `sizes` of the WGSL source, which takes no sizes as constants.
 fn sizes(shape: Shape, choice: Choice) -> Vec<u8> {
     // A stride that is larger goes with a pool that WGSL does not address.
     let stride = u32::try_from(shape.stride()).unwrap_or(u32::MAX);
     let flags = [u32::from(shape.update()), u32::from(shape.cache_intermediate())];
-    let numbers = [shape.t(), shape.h(), shape.hv(), stride, shape.steps(), choice.tile_v, flags[0], flags[1]];
-    numbers.into_iter().flat_map(u32::to_le_bytes).collect()
+    uniform_words(&[shape.t(), shape.h(), shape.hv(), stride, shape.steps(), choice.tile_v, flags[0], flags[1]])
 }
 
 fn constants(shape: Shape, choice: Choice, variant: Variant, options: Options) -> BTreeMap<String, Constant> {
@@ -231,5 +154,5 @@ fn constants(shape: Shape, choice: Choice, variant: Variant, options: Options) -
     if options.language == Language::Wgsl {
         constants.insert("WORKGROUP_TREE", Constant::Bool(options.reduction == Reduction::Workgroup));
     }
-    constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    named(constants)
 }

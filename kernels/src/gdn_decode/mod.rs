@@ -22,6 +22,8 @@ mod entry;
 pub use dispatcher::{Choice, choose};
 pub use entry::KERNEL;
 pub use expectation::expectation;
-pub use launch::{CUDA_GRID_LIMIT, CUDA_MODULE_NAME, MODULE_NAME, Refusal, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT, launch};
+pub use launch::{CUDA_MODULE_NAME, MODULE_NAME, Refusal, launch};
 pub use request::{Gates, MOST_REQUESTS, Request, ShapeTextError, parse_shape};
-pub use variant::{Options, Reduction, UnknownVariant, Variant};
+pub use variant::{Options, Variant};
+
+pub use crate::common::{CUDA_GRID_LIMIT, Reduction, UnknownVariant, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT};

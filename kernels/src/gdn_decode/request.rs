@@ -5,6 +5,7 @@ use gridproof_reference::gdn_decode::{Inputs, Problem, ProblemError, Shape, Size
 use super::entry::KERNEL;
 use super::variant::Variant;
 use crate::catalogue::ShapeError;
+use crate::shape_text::{Values, Wanted};
 
 /// What the sums `a + dt_bias` are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,39 +77,9 @@ pub enum ShapeTextError {
     /// The text.
     #[error(transparent)]
     Text(#[from] ShapeError),
-    /// A word that the key does not take.
-    #[error("shape key `{key}`: `{value}` is not {expected}")]
-    Word {
-        /// The key.
-        key: &'static str,
-        /// The value given.
-        value: String,
-        /// What the key takes.
-        expected: &'static str,
-    },
     /// Too many requests.
     #[error("shape key `b`: {b} is more than the {MOST_REQUESTS} requests whose data can be made")]
     TooManyRequests {
-        /// Requests.
-        b: u32,
-    },
-    /// More or fewer indices than requests.
-    #[error("shape key `{key}`: {given} indices for b = {b} requests")]
-    IndexCount {
-        /// The key.
-        key: &'static str,
-        /// Indices given.
-        given: usize,
-        /// Requests.
-        b: u32,
-    },
-    /// Indices that follow the first leave 32 bits.
-    #[error("shape key `{key}`: {first} and the b = {b} - 1 indices behind it go beyond {}", i32::MAX)]
-    IndexRange {
-        /// The key.
-        key: &'static str,
-        /// The first index.
-        first: i32,
         /// Requests.
         b: u32,
     },
@@ -124,9 +95,7 @@ pub enum ShapeTextError {
 /// An unknown key (with the list of valid ones), a value that the key does not take, sizes out of range. Indices are
 /// checked when the problem is made.
 pub fn parse_shape(text: &str, variant: Variant) -> Result<Request, ShapeTextError> {
-    let defaults = KERNEL.variant(variant.name()).and_then(|entry| entry.shapes.first()).copied().unwrap_or("");
-    let values = Values(KERNEL.shape_values(text, defaults)?);
-    let flag = |key| values.word(key, "0 or 1", [("0", false), ("1", true)]);
+    let values = Values::new(&KERNEL, text, variant.name())?;
     let b = values.number("b")?;
     let t = values.number("t")?;
     let sizes = Sizes {
@@ -140,82 +109,24 @@ pub fn parse_shape(text: &str, variant: Variant) -> Result<Request, ShapeTextErr
         stride: values.unless("stride", "dense", Values::long)?,
         steps: values.unless("steps", "same", Values::number)?,
         state: values.word("state", "bf16 or f32", [("bf16", StateType::Bf16), ("f32", StateType::F32)])?,
-        update: flag("update")?,
-        cache_intermediate: flag("cache")?,
+        update: values.flag("update")?,
+        cache_intermediate: values.flag("cache")?,
     };
     // Before the indices, so that no list is made for a shape that is refused.
     let shape = Shape::new(sizes)?;
     if b > MOST_REQUESTS {
         return Err(ShapeTextError::TooManyRequests { b });
     }
-    let read = values.indices("slot", b)?;
-    let write = values.unless("write", "same", |values, key| values.indices(key, b))?;
+    let wanted = Wanted { count: b, name: "b", things: "requests" };
+    let read = values.indices("slot", wanted)?;
+    let write = values.unless("write", "same", |values, key| values.indices(key, wanted))?;
     Ok(Request {
         shape,
         write: write.unwrap_or_else(|| read.clone()),
         read,
         tile_v: values.unless("tile", "auto", Values::number)?,
-        check: flag("check")?,
+        check: values.flag("check")?,
         gates: values.word("gates", "normal or extreme", [("normal", Gates::Normal), ("extreme", Gates::Extreme)])?,
-        values: values.0,
+        values: values.into_texts(),
     })
-}
-
-/// The values of all keys, in catalogue order.
-struct Values(Vec<String>);
-
-impl Values {
-    fn text(&self, key: &'static str) -> &str {
-        let position = KERNEL.shape_keys.iter().position(|known| known.name == key);
-        position.and_then(|position| self.0.get(position)).map_or("", String::as_str)
-    }
-
-    fn number(&self, key: &'static str) -> Result<u32, ShapeTextError> {
-        let value = self.text(key);
-        Ok(value.parse().map_err(|_| ShapeError::NotANumber { key, value: value.to_owned() })?)
-    }
-
-    fn long(&self, key: &'static str) -> Result<u64, ShapeTextError> {
-        let value = self.text(key);
-        value.parse().map_err(|_| self.not(key, "a whole number from 0 to 18446744073709551615"))
-    }
-
-    /// `None` for the word, else what `read` makes of the value.
-    fn unless<T>(
-        &self,
-        key: &'static str,
-        word: &str,
-        read: impl Fn(&Self, &'static str) -> Result<T, ShapeTextError>,
-    ) -> Result<Option<T>, ShapeTextError> {
-        if self.text(key) == word { Ok(None) } else { read(self, key).map(Some) }
-    }
-
-    fn word<T>(&self, key: &'static str, expected: &'static str, words: [(&str, T); 2]) -> Result<T, ShapeTextError> {
-        let value = self.text(key);
-        let found = words.into_iter().find(|(word, _)| *word == value);
-        found.map(|(_, meaning)| meaning).ok_or_else(|| self.not(key, expected))
-    }
-
-    /// One index for every request: a list with `+` between them; or the first, which the others follow; or a negative
-    /// one for all.
-    fn indices(&self, key: &'static str, b: u32) -> Result<Vec<i32>, ShapeTextError> {
-        let expected = "a slot number, or a list of them with + in between";
-        let listed: Result<Vec<i32>, _> = self.text(key).split('+').map(|index| index.trim().parse()).collect();
-        let listed = listed.map_err(|_| self.not(key, expected))?;
-        let first = match listed[..] {
-            [first] => first,
-            _ if u32::try_from(listed.len()) == Ok(b) => return Ok(listed),
-            _ => return Err(ShapeTextError::IndexCount { key, given: listed.len(), b }),
-        };
-        let last = i32::try_from(b - 1).ok().and_then(|others| first.checked_add(others));
-        match last {
-            _ if first < 0 => Ok((0..b).map(|_| first).collect()),
-            Some(last) => Ok((first..=last).collect()),
-            None => Err(ShapeTextError::IndexRange { key, first, b }),
-        }
-    }
-
-    fn not(&self, key: &'static str, expected: &'static str) -> ShapeTextError {
-        ShapeTextError::Word { key, value: self.text(key).to_owned(), expected }
-    }
 }

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use gridproof_launch::{Arithmetic, Language};
 
+use crate::common::{Reduction, UnknownVariant, variant_named};
+
 /// One variant of the kernel. The wrong ones run on the kernel for the problem's states: `wide_vec` for bf16,
 /// `pretranspose` for f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,28 +76,8 @@ impl FromStr for Variant {
     type Err = UnknownVariant;
 
     fn from_str(name: &str) -> Result<Self, UnknownVariant> {
-        let found = Self::ALL.into_iter().find(|variant| variant.name() == name);
-        found.ok_or_else(|| UnknownVariant { name: name.to_owned() })
+        variant_named("gdn_decode", &Self::ALL, Self::name, name)
     }
-}
-
-/// A variant that does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown variant `{name}` of gdn_decode: expected one of {}", Variant::ALL.map(Variant::name).join(", "))]
-pub struct UnknownVariant {
-    /// What was given.
-    pub name: String,
-}
-
-/// How the lanes of a group add up. Both give the same bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Reduction {
-    /// By subgroup shuffles: for subgroups of 32 invocations or more.
-    #[default]
-    Subgroup,
-    /// Through workgroup memory, for narrower subgroups. Its barriers also order what the barrier missing from
-    /// `wide_vec_no_pass_barrier` should, where there are more than four tokens.
-    Workgroup,
 }
 
 /// What the caller chooses besides the variant.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gridproof_kernels::common::Limit;
 use gridproof_kernels::gdn_decode::{
     self as decode, CUDA_GRID_LIMIT, Options, Reduction, Refusal, Variant, WGSL_GRID_LIMIT, parse_shape,
 };
@@ -233,7 +234,7 @@ fn what_wgsl_cannot_address_is_refused_with_its_sizes() {
 #[test]
 fn what_the_cuda_source_does_not_have_is_refused() {
     let tree = Options { reduction: Reduction::Workgroup, ..cuda() };
-    assert_eq!(launch(Variant::Auto, "", tree), Err(Refusal::CudaReduction));
+    assert_eq!(launch(Variant::Auto, "", tree), Err(Refusal::Limit(Limit::CudaReduction)));
     let stride = "pool=3,b=1,stride=2147483648";
     assert_eq!(launch(Variant::Offset32, stride, cuda()), Err(Refusal::Stride { stride: 1 << 31 }));
     assert!(launch(Variant::Auto, stride, cuda()).is_ok());
