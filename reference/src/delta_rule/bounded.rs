@@ -11,6 +11,12 @@
 const SINGLE: f64 = 1.000_01 / 16_777_216.0;
 /// Half an ulp of a bf16 over its power of two.
 const BRAIN: f64 = 1.0 / 256.0;
+/// Half an ulp of an f16 over its power of two.
+const HALF: f64 = 1.0 / 2048.0;
+/// 2^-14, the smallest normal f16.
+const SMALLEST_HALF: f64 = 1.0 / 16_384.0;
+/// The largest f16.
+const LARGEST_HALF: f64 = 65_504.0;
 /// 2^-126: what flushing a denormal may lose.
 const FLUSHED: f64 = f32::MIN_POSITIVE as f64;
 /// 2^127
@@ -58,6 +64,16 @@ impl Bounded {
     pub(crate) fn brain(self) -> Self {
         let power = f64::from_bits(self.magnitude().to_bits() & f64::INFINITY.to_bits());
         Self { error: self.error + BRAIN * power.max(FLUSHED), ..self }.finite()
+    }
+
+    /// After rounding to f16: half an ulp of the largest magnitude, or of the denormals, which are kept. Nothing is said
+    /// of numbers beyond the largest f16.
+    pub(crate) fn half(self) -> Self {
+        if self.magnitude() > LARGEST_HALF {
+            return Self { error: f64::INFINITY, ..self };
+        }
+        let power = f64::from_bits(self.magnitude().to_bits() & f64::INFINITY.to_bits());
+        Self { error: self.error + HALF * power.max(SMALLEST_HALF), ..self }.finite()
     }
 
     /// The product before it is rounded.
@@ -126,6 +142,11 @@ impl Bounded {
         let other_side = if (x - 20.0).abs() <= self.error { 2.1e-9 } else { 0.0 };
         let steepest = if x > 19.0 { 1.0 } else { sigmoid(x + self.error) };
         Self { value, error: self.error * steepest + other_side }.ulps(1.7)
+    }
+
+    /// `self / (1 + e^-self)`, whose slope lies between -0.1 and 1.1.
+    pub(crate) fn silu(self) -> Self {
+        Self { value: self.value * sigmoid(self.value), error: 1.1 * self.error }.ulps(1.6)
     }
 
     pub(crate) fn negated(self) -> Self {

@@ -3,10 +3,10 @@
 //! The steps of the recurrence in the arithmetic of `bounded.rs`, which adds the rounding of each operation to what its
 //! arguments bring along.
 
+use super::HEAD;
 use super::bounded::Bounded;
 use super::oracle::{Arguments, Vector};
 use super::preparation::{EPSILON, SCALE};
-use super::HEAD;
 
 /// How many roundings a term of a sum passes through: its product, where that rounds by itself, the additions in its
 /// lane, and the butterfly.
