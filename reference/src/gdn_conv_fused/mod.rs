@@ -33,6 +33,8 @@ pub mod problem;
 pub mod shape;
 pub mod tolerance;
 
+#[cfg(test)]
+mod golden;
 mod indices;
 mod request;
 mod rows;
@@ -43,3 +45,6 @@ pub use oracle::{L2Norm, Oracle};
 pub use outputs::Outputs;
 pub use problem::{Inputs, POOL_FILL, Problem};
 pub use shape::{Layout, Shape, Sizes};
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ impl<P: Profile> NullaryFnOnce for Task<'_, P> {
 
 /// The token of a request for one value head, out of the convolution.
 #[inline(always)]
-fn token<P: Profile>(n: Numerics<P>, request: &Request<'_>, hv: u32) -> Token {
+pub(super) fn token<P: Profile>(n: Numerics<P>, request: &Request<'_>, hv: u32) -> Token {
     let mut vectors = [[0.0; ELEMENTS]; 3];
     for (vector, first) in vectors.iter_mut().zip(request.first_channels(hv)) {
         for (y, channel) in vector.iter_mut().zip(first..) {
