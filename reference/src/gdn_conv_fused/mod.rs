@@ -26,14 +26,25 @@
 //! rows become zeros, its z is copied.
 
 pub mod error;
+pub mod model;
+pub mod oracle;
 pub mod outputs;
 pub mod problem;
 pub mod shape;
+pub mod tolerance;
 
+#[cfg(test)]
+mod golden;
 mod indices;
+mod request;
+mod rows;
 mod seeded;
 
 pub use error::ProblemError;
+pub use oracle::{L2Norm, Oracle};
 pub use outputs::Outputs;
 pub use problem::{Inputs, POOL_FILL, Problem};
 pub use shape::{Layout, Shape, Sizes};
+
+#[cfg(test)]
+mod tests;

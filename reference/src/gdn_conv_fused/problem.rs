@@ -1,6 +1,6 @@
 //! The problem: the tensors, and what belongs to which request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ProblemError;
 use super::shape::{Shape, TAPS};
@@ -114,6 +114,28 @@ impl Problem {
     /// The slot of the states of request `request`; `None` if it has none or there is no such request.
     pub fn slot(&self, request: u32) -> Option<u64> {
         indices::slot(*self.inputs.state_indices.get(request as usize)?)
+    }
+
+    /// The slots that a launch writes and whose contents are specified afterwards.
+    pub fn written_slots(&self) -> BTreeSet<u64> {
+        let unspecified = self.unspecified_slots();
+        let slots = (0..self.shape.n()).filter_map(|request| self.slot(request));
+        slots.filter(|slot| *slot < self.shape.pool() && !unspecified.contains(slot)).collect()
+    }
+
+    /// The slots with no specified contents after a launch: those of several requests. None where indices are checked.
+    pub fn unspecified_slots(&self) -> BTreeSet<u64> {
+        let mut seen = BTreeSet::new();
+        let slots = (0..self.shape.n()).filter_map(|request| self.slot(request));
+        slots.filter(|&slot| slot < self.shape.pool() && !seen.insert(slot)).collect()
+    }
+
+    /// The requests whose output rows have no specified contents: those that share a slot, or have one beyond the pool.
+    /// None where indices are checked.
+    pub fn unspecified_requests(&self) -> BTreeSet<u32> {
+        let shared = self.unspecified_slots();
+        let broken = |slot: u64| slot >= self.shape.pool() || shared.contains(&slot);
+        (0..self.shape.n()).filter(|&request| self.slot(request).is_some_and(broken)).collect()
     }
 }
 

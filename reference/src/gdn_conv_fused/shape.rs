@@ -4,9 +4,7 @@
 //! have byte offsets that fit in a signed 64-bit integer, the type in which kernels compute them.
 
 use super::error::ProblemError;
-
-/// Elements of a key and of a value head: K = V.
-pub const HEAD: u32 = 128;
+pub use crate::delta_rule::HEAD;
 
 /// Taps of the convolution: a token and the three before it.
 pub const TAPS: u32 = 4;
