@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod conv1d_qkv_split;
+pub mod delta_rule;
+pub mod gdn_conv_fused;
 pub mod gdn_decode;
 pub mod numerics;
 pub mod q4_0;

@@ -10,10 +10,11 @@ use pulp::NullaryFnOnce;
 
 use super::job::Job;
 use super::layout::{Element, Row, load, position, row, store};
-use super::preparation::{Token, Vector};
+use super::preparation::prepared;
 use super::problem::Problem;
 use super::shape::HEAD;
 use super::vectors::{Numbers, Vectors};
+use crate::delta_rule::preparation::{Token, Vector};
 use crate::numerics::half::f32_to_bf16;
 use crate::numerics::{Numerics, Profile};
 
@@ -133,7 +134,7 @@ impl<P: Profile, T: Vectors, O: Order, E: Element, const V: usize, const SHARE: 
         let vectors = self.vectors;
         let mut tokens = Vec::with_capacity(self.problem.shape().t() as usize);
         for token in 0..self.problem.shape().t() {
-            let token = Token::new(self.numerics, self.problem, self.job.request, token, self.job.hv);
+            let token = prepared(self.numerics, self.problem, self.job.request, token, self.job.hv);
             tokens.push(LaidOut::new(O::WORDS, token));
         }
         let mut rows = [[[[0.0; 8]; V]; SHARE]; TOGETHER];

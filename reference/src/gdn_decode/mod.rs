@@ -24,8 +24,6 @@ pub mod problem;
 pub mod shape;
 pub mod tolerance;
 
-mod bounded;
-mod butterfly;
 #[cfg(test)]
 mod golden;
 mod indices;

@@ -5,9 +5,10 @@ use gridproof_launch::Arithmetic;
 use super::job::{Job, jobs};
 use super::model::Outputs;
 use super::path::Path;
-use super::preparation::{Token, Vector};
+use super::preparation::prepared;
 use super::problem::Problem;
 use super::shape::StateType;
+use crate::delta_rule::preparation::{Token, Vector};
 use crate::numerics::Numerics;
 use crate::numerics::half::{bf16_to_f32, f32_to_bf16};
 
@@ -16,7 +17,7 @@ pub(super) fn run(problem: &Problem, path: Path, tile_v: u32, arithmetic: Arithm
     let mut outputs = Outputs::default();
     for mut job in jobs(problem, &mut outputs) {
         let n = Numerics::new(arithmetic);
-        let token = |token| Token::new(n, problem, job.request, token, job.hv);
+        let token = |token| prepared(n, problem, job.request, token, job.hv);
         let tokens: Vec<Token> = (0..problem.shape().t()).map(token).collect();
         for row in path.rows(tile_v) {
             Row { n, path, state: problem.shape().state() }.run(row as usize, &tokens, &mut job);

@@ -5,9 +5,7 @@
 //! a signed 64-bit integer, the type in which kernels compute them.
 
 use super::error::ProblemError;
-
-/// Elements of a key and of a value head: K = V.
-pub const HEAD: u32 = 128;
+pub use crate::delta_rule::HEAD;
 
 /// Most tokens of one call.
 pub const MOST_TOKENS: u32 = 8;

@@ -1,7 +1,7 @@
 //! How far a correct kernel may be from the oracle: a bound derived from the roundings, not measured.
 //!
 //! The oracle's recurrence once more, in numbers that carry a bound on the error of what a kernel has in their place
-//! (`bounded.rs`: every operation adds its rounding to what its arguments bring along; u = 2^-24):
+//! (`delta_rule/bounded.rs`: every operation adds its rounding to what its arguments bring along; u = 2^-24):
 //!
 //! ```text
 //! sum of squares   10 roundings (product, 4 in the lane, 5 in the butterfly): 10 u / (1 - 10 u), relative
@@ -30,17 +30,16 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use super::bounded::Bounded;
 use super::job::{cached, writers};
 use super::model::Outputs;
 use super::oracle::{self, arguments, first_state};
 use super::path::Path;
-use super::preparation::{EPSILON, SCALE};
 use super::problem::Problem;
 use super::shape::{HEAD, StateType};
+use crate::delta_rule::ELEMENTS;
+use crate::delta_rule::bounded::Bounded;
+use crate::delta_rule::token_bounds::{BoundedToken, Roundings};
 use crate::numerics::half::bf16_to_f32;
-
-const ELEMENTS: usize = HEAD as usize;
 
 /// Roundings that a term of a sum of squares passes through.
 const NORM_ROUNDINGS: u32 = 1 + 4 + 5;
@@ -137,60 +136,17 @@ fn check_lengths(problem: &Problem, outputs: &Outputs) -> Result<(), Deviation> 
     Ok(())
 }
 
-/// One token with the errors of its preparation.
-struct Token {
-    q: Vec<Bounded>,
-    k: Vec<Bounded>,
-    v: Vec<Bounded>,
-    alpha: Bounded,
-    beta: Bounded,
-}
-
-impl Token {
-    fn new(arguments: &oracle::Arguments) -> Self {
-        let given = |x: &oracle::Vector| -> Vec<Bounded> { x.iter().map(|&x| Bounded::given(x)).collect() };
-        let (q, k) = (given(&arguments.q), given(&arguments.k));
-        let scale = Bounded::constant(1.0 / f64::from(HEAD).sqrt(), SCALE);
-        let (q_factor, k_factor) = (inverse_norm(&q).mul(scale), inverse_norm(&k));
-        let softplus = Bounded::given(arguments.a).add(Bounded::given(arguments.dt_bias)).softplus();
-        Self {
-            q: q.into_iter().map(|x| x.mul(q_factor)).collect(),
-            k: k.into_iter().map(|x| x.mul(k_factor)).collect(),
-            v: given(&arguments.v),
-            alpha: Bounded::given(arguments.a_log).exp().negated().mul(softplus).exp(),
-            beta: Bounded::given(arguments.b).sigmoid(),
-        }
-    }
-
-    /// Takes row `v` of the state through the token; returns the output.
-    fn advance(&self, row: &mut [Bounded], v: usize, path: Path) -> Bounded {
-        row.iter_mut().for_each(|s| *s = self.alpha.mul(*s));
-        let dot = Bounded::sum_of_products(row, &self.k, path.roundings());
-        let d = self.v[v].sub(dot).mul(self.beta);
-        row.iter_mut().zip(&self.k).for_each(|(s, &k)| *s = d.multiply_add(k, *s));
-        Bounded::sum_of_products(row, &self.q, path.roundings())
-    }
-}
-
 /// The bounds of a head's bf16 outputs, by token and row, and of its final f32 state `[V, K]`, for any number of tokens.
 #[cfg(test)]
 pub(super) fn bounds(arguments: &[oracle::Arguments], state: &[f64], path: Path) -> (Vec<Vec<f64>>, Vec<f64>) {
-    let tokens: Vec<Token> = arguments.iter().map(Token::new).collect();
-    let mut outputs = vec![vec![]; tokens.len()];
-    let mut states = vec![];
-    for (v, row) in state.chunks_exact(ELEMENTS).enumerate() {
-        let mut row: Vec<Bounded> = row.iter().map(|&s| Bounded::given(s)).collect();
-        for (output, token) in outputs.iter_mut().zip(&tokens) {
-            output.push(token.advance(&mut row, v, path).brain().error);
-        }
-        states.extend(row.iter().map(|s| s.error));
-    }
-    (outputs, states)
+    let tokens: Vec<BoundedToken> = arguments.iter().map(|arguments| token(arguments, path)).collect();
+    let (outputs, states) = crate::delta_rule::token_bounds::bounds(&tokens, state);
+    (outputs.into_iter().map(|row| row.into_iter().map(|x| x.brain().error).collect()).collect(), states)
 }
 
-fn inverse_norm(x: &[Bounded]) -> Bounded {
-    let sum = Bounded::sum_of_products(x, x, NORM_ROUNDINGS);
-    sum.add(Bounded::constant(1e-6, EPSILON)).rsqrt()
+/// A token with the errors of its preparation and the roundings of `path`.
+fn token(arguments: &oracle::Arguments, path: Path) -> BoundedToken {
+    BoundedToken::given(arguments, Roundings { norm: NORM_ROUNDINGS, row: path.roundings() })
 }
 
 /// One value head of one request.
@@ -209,15 +165,15 @@ impl Head<'_> {
             let rows = (0..HEAD).flat_map(|v| (0..tokens).map(move |token| (v, token)));
             return rows.into_iter().try_for_each(|(v, token)| self.check_output(token, v, Bounded::default()));
         }
-        let prepared = |token| Token::new(&arguments(self.problem, self.request, token, self.hv));
-        let prepared: Vec<Token> = (0..tokens).map(prepared).collect();
+        let prepared = |position| token(&arguments(self.problem, self.request, position, self.hv), self.path);
+        let prepared: Vec<BoundedToken> = (0..tokens).map(prepared).collect();
         let state = first_state(self.problem, self.request, self.hv);
         let slot = self.problem.write_slot(self.request).and_then(|slot| self.outputs.states.get(&slot));
         let intermediate = self.outputs.intermediate.get(&self.request);
         for (v, row) in (0..HEAD).zip(state.chunks_exact(ELEMENTS)) {
             let mut row: Vec<Bounded> = row.iter().map(|&s| Bounded::given(s)).collect();
             for (token, prepared) in (0..tokens).zip(&prepared) {
-                let output = prepared.advance(&mut row, v as usize, self.path);
+                let output = prepared.advance(&mut row, v as usize);
                 self.check_output(token, v, output.brain())?;
                 if let Some(bytes) = intermediate {
                     self.check_state("intermediate_states", bytes, token, [token, v], &row)?;

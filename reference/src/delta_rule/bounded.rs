@@ -11,6 +11,12 @@
 const SINGLE: f64 = 1.000_01 / 16_777_216.0;
 /// Half an ulp of a bf16 over its power of two.
 const BRAIN: f64 = 1.0 / 256.0;
+/// Half an ulp of an f16 over its power of two.
+const HALF: f64 = 1.0 / 2048.0;
+/// 2^-14, the smallest normal f16.
+const SMALLEST_HALF: f64 = 1.0 / 16_384.0;
+/// The largest f16.
+const LARGEST_HALF: f64 = 65_504.0;
 /// 2^-126: what flushing a denormal may lose.
 const FLUSHED: f64 = f32::MIN_POSITIVE as f64;
 /// 2^127
@@ -18,19 +24,19 @@ const HUGE: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
 
 /// A value, and how far from it a kernel may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Bounded {
-    pub(super) value: f64,
-    pub(super) error: f64,
+pub(crate) struct Bounded {
+    pub(crate) value: f64,
+    pub(crate) error: f64,
 }
 
 impl Bounded {
     /// An input: exact, unless an operation flushes it.
-    pub(super) fn given(value: f64) -> Self {
+    pub(crate) fn given(value: f64) -> Self {
         Self { value, error: if value.abs() < FLUSHED { value.abs() } else { 0.0 } }
     }
 
     /// A constant that kernels have rounded to f32.
-    pub(super) fn constant(value: f64, rounded: f32) -> Self {
+    pub(crate) fn constant(value: f64, rounded: f32) -> Self {
         Self { value, error: (f64::from(rounded) - value).abs() }
     }
 
@@ -55,9 +61,19 @@ impl Bounded {
     }
 
     /// After rounding to bf16: half an ulp of the largest magnitude, or of the denormals, which are kept.
-    pub(super) fn brain(self) -> Self {
+    pub(crate) fn brain(self) -> Self {
         let power = f64::from_bits(self.magnitude().to_bits() & f64::INFINITY.to_bits());
         Self { error: self.error + BRAIN * power.max(FLUSHED), ..self }.finite()
+    }
+
+    /// After rounding to f16: half an ulp of the largest magnitude, or of the denormals, which are kept. Nothing is said
+    /// of numbers beyond the largest f16.
+    pub(crate) fn half(self) -> Self {
+        if self.magnitude() > LARGEST_HALF {
+            return Self { error: f64::INFINITY, ..self };
+        }
+        let power = f64::from_bits(self.magnitude().to_bits() & f64::INFINITY.to_bits());
+        Self { error: self.error + HALF * power.max(SMALLEST_HALF), ..self }.finite()
     }
 
     /// The product before it is rounded.
@@ -66,26 +82,26 @@ impl Bounded {
         Self { value: self.value * other.value, error }
     }
 
-    pub(super) fn mul(self, other: Self) -> Self {
+    pub(crate) fn mul(self, other: Self) -> Self {
         self.product(other).rounded()
     }
 
-    pub(super) fn add(self, other: Self) -> Self {
+    pub(crate) fn add(self, other: Self) -> Self {
         Self { value: self.value + other.value, error: self.error + other.error }.rounded()
     }
 
-    pub(super) fn sub(self, other: Self) -> Self {
+    pub(crate) fn sub(self, other: Self) -> Self {
         Self { value: self.value - other.value, error: self.error + other.error }.rounded()
     }
 
     /// `self * factor + addend`. Rounding twice has the larger bound.
-    pub(super) fn multiply_add(self, factor: Self, addend: Self) -> Self {
+    pub(crate) fn multiply_add(self, factor: Self, addend: Self) -> Self {
         self.mul(factor).add(addend)
     }
 
     /// The sum of `a_i * b_i` in any order in which a term passes through at most `roundings` roundings, its product's
     /// included: n roundings make a relative n u / (1 - n u) of the sum of magnitudes.
-    pub(super) fn sum_of_products(a: &[Self], b: &[Self], roundings: u32) -> Self {
+    pub(crate) fn sum_of_products(a: &[Self], b: &[Self], roundings: u32) -> Self {
         let (mut sum, mut magnitudes) = (Self::default(), 0.0);
         for (&a, &b) in a.iter().zip(b) {
             let product = a.product(b);
@@ -101,26 +117,26 @@ impl Bounded {
     }
 
     /// `1 / sqrt(self)`, for positive numbers.
-    pub(super) fn rsqrt(self) -> Self {
+    pub(crate) fn rsqrt(self) -> Self {
         let (value, relative) = (1.0 / self.value.sqrt(), self.error / self.value);
         let error = if relative < 0.5 { value * (1.0 / (1.0 - relative).sqrt() - 1.0) } else { f64::INFINITY };
         Self { value, error }.ulps(0.51)
     }
 
     /// e^self: an error e of the argument is a relative e^e - 1.
-    pub(super) fn exp(self) -> Self {
+    pub(crate) fn exp(self) -> Self {
         let value = self.value.exp();
         Self { value, error: value * self.error.exp_m1() }.ulps(0.71)
     }
 
     /// `1 / (1 + e^-self)`, which is nowhere steeper than 1/4.
-    pub(super) fn sigmoid(self) -> Self {
+    pub(crate) fn sigmoid(self) -> Self {
         Self { value: sigmoid(self.value), error: self.error / 4.0 }.ulps(0.7)
     }
 
     /// `self > 20 ? self : ln(1 + e^self)`, whose slope grows towards 1. A kernel may be on the other side of the
     /// threshold, where the forms differ by e^-20 < 2.1e-9.
-    pub(super) fn softplus(self) -> Self {
+    pub(crate) fn softplus(self) -> Self {
         let x = self.value;
         let value = if x > 20.0 { x } else { x.exp().ln_1p() };
         let other_side = if (x - 20.0).abs() <= self.error { 2.1e-9 } else { 0.0 };
@@ -128,12 +144,17 @@ impl Bounded {
         Self { value, error: self.error * steepest + other_side }.ulps(1.7)
     }
 
-    pub(super) fn negated(self) -> Self {
+    /// `self / (1 + e^-self)`, whose slope lies between -0.1 and 1.1.
+    pub(crate) fn silu(self) -> Self {
+        Self { value: self.value * sigmoid(self.value), error: 1.1 * self.error }.ulps(1.6)
+    }
+
+    pub(crate) fn negated(self) -> Self {
         Self { value: -self.value, ..self }
     }
 
     /// Whether a kernel may have `actual` here. Without a bound, anything goes.
-    pub(super) fn allows(self, actual: f64) -> bool {
+    pub(crate) fn allows(self, actual: f64) -> bool {
         (actual - self.value).abs() <= self.error || !self.error.is_finite()
     }
 }

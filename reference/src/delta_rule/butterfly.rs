@@ -7,7 +7,7 @@ use crate::numerics::{Numerics, Profile};
 
 /// What every lane holds after the butterfly. `LANES` is a power of two.
 #[inline(always)]
-pub(super) fn butterfly<P: Profile, const LANES: usize>(n: Numerics<P>, mut lanes: [f32; LANES]) -> f32 {
+pub(crate) fn butterfly<P: Profile, const LANES: usize>(n: Numerics<P>, mut lanes: [f32; LANES]) -> f32 {
     let mut distance = LANES / 2;
     while distance > 0 {
         for lane in 0..distance {

@@ -1,0 +1,432 @@
+// One decode step of a gated delta net: causal convolution of width 4 with SiLU, gated delta rule, and the shift of the
+// convolution's rows, after intel/llm-scaler pull request 356.
+//
+// The twin of ../wgsl/gdn_conv_fused.wgsl: the same grid, phases, barrier and owners of every store, and the same order
+// of additions, so that both leave the same bits; that file says what is kept from upstream and what is mapped anew.
+// Four teams lie in one subgroup here, so lanes always meet in shuffles.
+//
+// What differs: offsets have 64 bits; a lane asks for its part of the states before the convolution, so that memory is
+// busy while it computes; the quads of a lane lie 8 quads apart in workgroup memory, so that no two lanes of a team ask
+// one bank at a time.
+
+#include "numerics.cuh"
+
+// Heads of q and k.
+#ifndef H
+#error "H is a macro of the launch"
+#endif
+// Heads of v, z and of the states, a multiple of H.
+#ifndef HV
+#error "HV is a macro of the launch"
+#endif
+// Whether `qkvz` and `ba` go by key heads.
+#ifndef INTERLEAVED
+#define INTERLEAVED 0
+#endif
+// Variant `inline`, and `split32` where it is the same.
+#ifndef INLINE
+#define INLINE 0
+#endif
+// Variant `inline_all`.
+#ifndef INLINE_ALL
+#define INLINE_ALL 0
+#endif
+// Variant `surplus_threads`.
+#ifndef SURPLUS_THREADS
+#define SURPLUS_THREADS 0
+#endif
+
+constexpr unsigned int INVOCATIONS = 256;
+constexpr unsigned int TEAMS = 32;
+constexpr unsigned int LANES = 8;
+// Elements of a head, and rows of a state.
+constexpr unsigned int HEAD = 128;
+// Words of a head.
+constexpr unsigned int HEAD_WORDS = HEAD / 2;
+// Value heads that share a key head.
+constexpr unsigned int RATIO = HV / H;
+constexpr unsigned int CHANNELS = (2 * H + HV) * HEAD;
+// Words of one row of the convolution's state.
+constexpr unsigned int ROW_WORDS = CHANNELS / 2;
+// Whether value heads go to one team each.
+constexpr bool DOUBLE_V = 4 * H + 2 * HV > TEAMS;
+constexpr unsigned int BLOCKS = 4 * H + (DOUBLE_V ? 1 : 2) * HV;
+constexpr unsigned int ROUNDS = (BLOCKS + TEAMS - 1) / TEAMS;
+// Words of a block that a lane takes, at most.
+constexpr unsigned int MOST_WORDS = DOUBLE_V ? 8 : 4;
+constexpr bool SHIFTS_INLINE = INLINE || SURPLUS_THREADS;
+// Rows of a team.
+constexpr unsigned int ROWS = 4;
+// Elements of a lane.
+constexpr unsigned int ELEMENTS = 16;
+constexpr float EPSILON = 1e-6f;
+// 1 / sqrt(HEAD), rounded to f32.
+constexpr float SCALE = 0.088388346f;
+constexpr unsigned int WRONG_ROW_STRIDE = 2048;
+
+static_assert(HV % H == 0, "a key head serves the same number of value heads as any other");
+
+// The convolved query, key and value of this workgroup's heads.
+__shared__ float4 mixed_query[HEAD / 4];
+__shared__ float4 mixed_key[HEAD / 4];
+__shared__ float4 mixed_value[HEAD / 4];
+
+// What a launch is given, but the states of the recurrence and the output.
+struct Tensors {
+    const unsigned int *__restrict__ qkvz;
+    unsigned int *conv_state;
+    const uint4 *__restrict__ conv_weight;
+    const unsigned int *__restrict__ conv_bias;
+    unsigned int *__restrict__ z_out;
+};
+
+// What an invocation works on.
+struct Work {
+    unsigned int request;
+    unsigned int value_head;
+    unsigned int key_head;
+    unsigned int team;
+    unsigned int lane;
+};
+
+// A block of channels.
+struct Block {
+    // The head, counted through q, k and v.
+    unsigned int head;
+    // The first word, of those of the head.
+    unsigned int first;
+    // Words of each lane.
+    unsigned int words;
+    // Whether there is such a block.
+    bool exists;
+};
+
+GP_FUNCTION Block block_of(unsigned int number) {
+    bool exists = number < BLOCKS;
+    if (DOUBLE_V && number >= 4 * H) {
+        return Block{2 * H + number - 4 * H, 0, 8, exists};
+    }
+    return Block{number / 2, number % 2 * (HEAD_WORDS / 2), 4, exists};
+}
+
+// The word of `qkvz` at which a head begins, counted through q, k and v.
+GP_FUNCTION size_t input_word(unsigned int request, unsigned int head) {
+    size_t row = (size_t)request * (ROW_WORDS + HV * HEAD_WORDS);
+    if constexpr (!INTERLEAVED) {
+        return row + head * HEAD_WORDS;
+    }
+    // A key head has its query, its key, the values and the z of its value heads.
+    constexpr unsigned int GROUP = (2 + 2 * RATIO) * HEAD_WORDS;
+    unsigned int column = head * GROUP;
+    if (head >= 2 * H) {
+        unsigned int value_head = head - 2 * H;
+        column = value_head / RATIO * GROUP + (2 + value_head % RATIO) * HEAD_WORDS;
+    } else if (head >= H) {
+        column = (head - H) * GROUP + HEAD_WORDS;
+    }
+    return row + column;
+}
+
+// From the values of a head to its z, in words of `qkvz`.
+constexpr unsigned int Z_DISTANCE = (INTERLEAVED ? RATIO : HV) * HEAD_WORDS;
+
+GP_FUNCTION void copy_z(const Tensors &tensors, Work work, Block block) {
+    size_t source = input_word(work.request, block.head) + Z_DISTANCE + block.first;
+    size_t destination = ((size_t)work.request * HV + block.head - 2 * H) * HEAD_WORDS + block.first;
+    for (unsigned int i = 0; i < block.words; i++) {
+        unsigned int word = i * LANES + work.lane;
+        tensors.z_out[destination + word] = tensors.qkvz[source + word];
+    }
+}
+
+GP_FUNCTION float taps(float oldest, float middle, float newest, float x, unsigned int weights_01,
+                       unsigned int weights_23, float bias) {
+    float sum = gp_mul(oldest, gp_f16x2_lo(weights_01));
+    sum = gp_multiply_add(middle, gp_f16x2_hi(weights_01), sum);
+    sum = gp_multiply_add(newest, gp_f16x2_lo(weights_23), sum);
+    sum = gp_multiply_add(x, gp_f16x2_hi(weights_23), sum);
+    return gp_silu(gp_add(sum, bias));
+}
+
+// Two channels, oldest row first.
+GP_FUNCTION float2 convolve(const Tensors &tensors, unsigned int pair, unsigned int oldest, unsigned int middle,
+                            unsigned int newest, unsigned int x) {
+    uint4 weights = tensors.conv_weight[pair];
+    unsigned int bias = tensors.conv_bias[pair];
+    return make_float2(taps(gp_f16x2_lo(oldest), gp_f16x2_lo(middle), gp_f16x2_lo(newest), gp_f16x2_lo(x), weights.x,
+                            weights.y, gp_f16x2_lo(bias)),
+                       taps(gp_f16x2_hi(oldest), gp_f16x2_hi(middle), gp_f16x2_hi(newest), gp_f16x2_hi(x), weights.z,
+                            weights.w, gp_f16x2_hi(bias)));
+}
+
+// Where a quad of the query or the key lies in workgroup memory.
+GP_FUNCTION unsigned int place(unsigned int quad) {
+    return quad % 4 * LANES + quad / 4;
+}
+
+// Stores two channels of this workgroup's heads.
+GP_FUNCTION void store_mixed(const Work &work, unsigned int head, unsigned int word, float2 channels) {
+    unsigned int within = word % 2;
+    if (head == work.key_head) {
+        ((float2 *)&mixed_query[place(word / 2)])[within] = channels;
+    } else if (head == H + work.key_head) {
+        ((float2 *)&mixed_key[place(word / 2)])[within] = channels;
+    } else {
+        ((float2 *)&mixed_value[word / 2])[within] = channels;
+    }
+}
+
+// What the rows will be: three words for each word of each block that a lane has read. Loops over it are unrolled, so
+// that it stays in registers.
+struct Kept {
+    unsigned int words[SHIFTS_INLINE ? ROUNDS : 1][SHIFTS_INLINE ? MOST_WORDS : 1][3];
+};
+
+// Convolves a block of this workgroup's heads; keeps what the rows will be, where this workgroup shifts.
+template <unsigned int ROUND>
+GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, size_t rows, Kept &kept) {
+    bool own = block.head == work.key_head || block.head == H + work.key_head || block.head == 2 * H + work.value_head;
+    bool keeps = SHIFTS_INLINE && work.value_head == 0;
+    if (!own && !keeps) {
+        return;
+    }
+    const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
+#pragma unroll
+    for (unsigned int i = 0; i < MOST_WORDS; i++) {
+        if (i >= block.words) {
+            continue;
+        }
+        unsigned int word = i * LANES + work.lane;
+        // Of all channels.
+        unsigned int pair = block.head * HEAD_WORDS + block.first + word;
+        const unsigned int *state = tensors.conv_state + rows + pair;
+        unsigned int middle = state[ROW_WORDS];
+        unsigned int newest = state[2 * ROW_WORDS];
+        unsigned int x = source[word];
+        if (own) {
+            float2 channels = convolve(tensors, pair, state[0], middle, newest, x);
+            store_mixed(work, block.head, block.first + word, channels);
+        }
+        if constexpr (SHIFTS_INLINE) {
+            kept.words[ROUND][i][0] = middle;
+            kept.words[ROUND][i][1] = newest;
+            kept.words[ROUND][i][2] = x;
+        }
+    }
+}
+
+// All rounds of blocks, from this one on.
+template <unsigned int ROUND>
+GP_FUNCTION void take_rounds(const Tensors &tensors, const Work &work, int index, size_t rows, Kept &kept) {
+    if constexpr (ROUND < ROUNDS) {
+        Block block = block_of(ROUND * TEAMS + work.team);
+        if (block.exists || SURPLUS_THREADS) {
+            if (block.head >= 2 * H) {
+                copy_z(tensors, work, block);
+            }
+            if (index >= 0) {
+                take<ROUND>(tensors, work, block, rows, kept);
+            }
+        }
+        take_rounds<ROUND + 1>(tensors, work, index, rows, kept);
+    }
+}
+
+template <unsigned int ROUND>
+GP_FUNCTION void shift_rounds(const Tensors &tensors, const Work &work, size_t rows, const Kept &kept) {
+    if constexpr (ROUND < ROUNDS) {
+        Block block = block_of(ROUND * TEAMS + work.team);
+        if (block.exists || SURPLUS_THREADS) {
+            const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
+#pragma unroll
+            for (unsigned int i = 0; i < MOST_WORDS; i++) {
+                if (i >= block.words) {
+                    continue;
+                }
+                unsigned int word = i * LANES + work.lane;
+                unsigned int *state = tensors.conv_state + rows + block.head * HEAD_WORDS + block.first + word;
+                if constexpr (INLINE_ALL) {
+                    constexpr unsigned int STRIDE = WRONG_ROW_STRIDE / 2;
+                    state[0] = state[STRIDE];
+                    state[STRIDE] = state[2 * STRIDE];
+                    state[2 * STRIDE] = source[word];
+                } else {
+                    state[0] = kept.words[SHIFTS_INLINE ? ROUND : 0][SHIFTS_INLINE ? i : 0][0];
+                    state[ROW_WORDS] = kept.words[SHIFTS_INLINE ? ROUND : 0][SHIFTS_INLINE ? i : 0][1];
+                    state[2 * ROW_WORDS] = kept.words[SHIFTS_INLINE ? ROUND : 0][SHIFTS_INLINE ? i : 0][2];
+                }
+            }
+        }
+        shift_rounds<ROUND + 1>(tensors, work, rows, kept);
+    }
+}
+
+// The products of a lane one after the other.
+GP_FUNCTION float serial(const float (&x)[ELEMENTS], const float (&y)[ELEMENTS]) {
+    float sum = 0.0f;
+#pragma unroll
+    for (unsigned int i = 0; i < ELEMENTS; i++) {
+        sum = gp_multiply_add(x[i], y[i], sum);
+    }
+    return sum;
+}
+
+// The sums over the lanes of a team, in every lane.
+template <int SUMS>
+GP_FUNCTION void team_sums(float (&sums)[SUMS]) {
+#pragma unroll
+    for (unsigned int distance = LANES / 2; distance > 0; distance /= 2) {
+#pragma unroll
+        for (int i = 0; i < SUMS; i++) {
+            sums[i] = gp_add(sums[i], __shfl_xor_sync(0xffffffffu, sums[i], distance));
+        }
+    }
+}
+
+// The 16 elements of a lane.
+GP_FUNCTION void load_mixed(const float4 *quads, unsigned int lane, float (&numbers)[ELEMENTS]) {
+#pragma unroll
+    for (unsigned int i = 0; i < ELEMENTS / 4; i++) {
+        float4 quad = quads[i * LANES + lane];
+        numbers[4 * i] = quad.x;
+        numbers[4 * i + 1] = quad.y;
+        numbers[4 * i + 2] = quad.z;
+        numbers[4 * i + 3] = quad.w;
+    }
+}
+
+GP_FUNCTION void scale(float (&numbers)[ELEMENTS], float factor) {
+#pragma unroll
+    for (unsigned int i = 0; i < ELEMENTS; i++) {
+        numbers[i] = gp_mul(numbers[i], factor);
+    }
+}
+
+GP_FUNCTION void unpack(const uint4 (&words)[2], float (&numbers)[ELEMENTS]) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float eight[8];
+        gp_f16x8(words[half], eight);
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            numbers[8 * half + i] = eight[i];
+        }
+    }
+}
+
+GP_FUNCTION void pack(const float (&numbers)[ELEMENTS], uint4 (&words)[2]) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float eight[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            eight[i] = numbers[8 * half + i];
+        }
+        words[half] = gp_f16x8_pack(eight);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(INVOCATIONS)
+    decode(const unsigned int *__restrict__ qkvz, const unsigned short *__restrict__ ba, unsigned int *conv_state,
+           const uint4 *__restrict__ conv_weight, const unsigned int *__restrict__ conv_bias,
+           uint4 *__restrict__ ssm_state, const unsigned short *__restrict__ a_log,
+           const unsigned short *__restrict__ dt_bias, const int *__restrict__ state_indices,
+           unsigned int *__restrict__ output, unsigned int *__restrict__ z_out) {
+    const Tensors tensors = {qkvz, conv_state, conv_weight, conv_bias, z_out};
+    unsigned int request = blockIdx.x / HV;
+    unsigned int value_head = blockIdx.x % HV;
+    const Work work = {request, value_head, value_head / RATIO, threadIdx.x / LANES, threadIdx.x % LANES};
+    int index = state_indices[request];
+    // The first of the team's rows, of two in one word.
+    unsigned int *own_rows = output + ((size_t)request * HV + value_head) * HEAD_WORDS + work.team * (ROWS / 2);
+    Kept kept;
+    if (index < 0) {
+        // Skipped: its output is zero, and no state is touched.
+        take_rounds<0>(tensors, work, index, 0, kept);
+        if (work.lane == 0) {
+            *(uint2 *)own_rows = make_uint2(0, 0);
+        }
+        return;
+    }
+    // In words, and in eights of elements, of which a row of the state has 16.
+    size_t rows = (size_t)index * 3 * ROW_WORDS;
+    uint4 *state = ssm_state + (((size_t)index * HV + value_head) * HEAD + work.team * ROWS) * 16 + work.lane * 2;
+    uint4 words[ROWS][2];
+#pragma unroll
+    for (unsigned int row = 0; row < ROWS; row++) {
+        words[row][0] = state[row * 16];
+        words[row][1] = state[row * 16 + 1];
+    }
+    take_rounds<0>(tensors, work, index, rows, kept);
+    __syncthreads();
+
+    float query[ELEMENTS], key[ELEMENTS];
+    load_mixed(mixed_query, work.lane, query);
+    load_mixed(mixed_key, work.lane, key);
+    float squares[2] = {serial(query, query), serial(key, key)};
+    team_sums(squares);
+    scale(query, gp_mul(gp_rsqrt(gp_add(squares[0], EPSILON)), SCALE));
+    scale(key, gp_rsqrt(gp_add(squares[1], EPSILON)));
+
+    const unsigned short *gates = ba + (size_t)request * 2 * HV;
+    unsigned int beta_at = INTERLEAVED ? value_head / RATIO * 2 * RATIO + value_head % RATIO : value_head;
+    unsigned int alpha_at = beta_at + (INTERLEAVED ? RATIO : HV);
+    float x = gp_add(gp_f16_to_f32(gates[alpha_at]), gp_f16_to_f32(dt_bias[value_head]));
+    float g = gp_mul(-gp_exp(gp_f16_to_f32(a_log[value_head])), gp_softplus(x));
+    float alpha = gp_exp(g);
+    float beta = gp_sigmoid(gp_f16_to_f32(gates[beta_at]));
+    float4 values = mixed_value[work.team];
+    float value[ROWS] = {values.x, values.y, values.z, values.w};
+
+    float read[ROWS];
+#pragma unroll
+    for (unsigned int row = 0; row < ROWS; row += 2) {
+        // Decays, learns what it did not know of its value, and is read: two rows at a time.
+        float numbers[2][ELEMENTS], known[2], both[2];
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            unpack(words[row + i], numbers[i]);
+            scale(numbers[i], alpha);
+            known[i] = serial(numbers[i], key);
+        }
+        team_sums(known);
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float delta = gp_mul(gp_sub(value[row + i], known[i]), beta);
+#pragma unroll
+            for (unsigned int e = 0; e < ELEMENTS; e++) {
+                numbers[i][e] = gp_multiply_add(delta, key[e], numbers[i][e]);
+            }
+            both[i] = serial(numbers[i], query);
+            pack(numbers[i], words[row + i]);
+            state[(row + i) * 16] = words[row + i][0];
+            state[(row + i) * 16 + 1] = words[row + i][1];
+        }
+        team_sums(both);
+        read[row] = both[0];
+        read[row + 1] = both[1];
+    }
+    if (work.lane == 0) {
+        *(uint2 *)own_rows = make_uint2(gp_f16x2_pack(read[0], read[1]), gp_f16x2_pack(read[2], read[3]));
+    }
+    if (INLINE_ALL || (SHIFTS_INLINE && value_head == 0)) {
+        shift_rounds<0>(tensors, work, rows, kept);
+    }
+}
+
+// The shift on its own: two channels an invocation.
+extern "C" __global__ void __launch_bounds__(INVOCATIONS)
+    shift(const unsigned int *__restrict__ qkvz, unsigned int *__restrict__ conv_state,
+          const int *__restrict__ state_indices) {
+    constexpr unsigned int TILES = (ROW_WORDS + INVOCATIONS - 1) / INVOCATIONS;
+    unsigned int request = blockIdx.x / TILES;
+    unsigned int word = blockIdx.x % TILES * INVOCATIONS + threadIdx.x;
+    int index = state_indices[request];
+    if (index < 0 || word >= ROW_WORDS) {
+        return;
+    }
+    unsigned int *state = conv_state + (size_t)index * 3 * ROW_WORDS + word;
+    state[0] = state[ROW_WORDS];
+    state[ROW_WORDS] = state[2 * ROW_WORDS];
+    state[2 * ROW_WORDS] = qkvz[input_word(request, word / HEAD_WORDS) + word % HEAD_WORDS];
+}
