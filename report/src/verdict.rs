@@ -196,7 +196,9 @@ pub fn safe_under(report: &CheckReport) -> Option<String> {
         Assumption::LockstepWaves => {
             let resident = if needs_all(report) { "all workgroups" } else { "that many workgroups" };
             let waves = on_slots(report, "of >= ");
-            format!("safe only in lock-step waves{waves}: {resident} resident at once and in step, which no GPU promises")
+            format!(
+                "safe only in lock-step waves{waves}: {resident} resident at once and in step, which no GPU promises"
+            )
         }
         Assumption::None => format!("nothing that was tried: outputs are wrong {}", worst(&report.rungs)),
     })

@@ -6,6 +6,7 @@
 //! compares the two.
 
 mod conv1d_qkv_split;
+mod gdn_conv_fused;
 mod gdn_decode;
 mod resadd_norm_gemv_int4;
 
@@ -129,7 +130,12 @@ fn relative_distance(actual: &[f64], expected: &[f64]) -> f64 {
 
 /// All families, in catalogue order.
 pub fn families() -> &'static [&'static dyn Family] {
-    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4, &gdn_decode::GdnDecode, &conv1d_qkv_split::Conv1dQkvSplit]
+    &[
+        &resadd_norm_gemv_int4::ResaddNormGemvInt4,
+        &gdn_conv_fused::GdnConvFused,
+        &gdn_decode::GdnDecode,
+        &conv1d_qkv_split::Conv1dQkvSplit,
+    ]
 }
 
 /// The family called `name`.

@@ -19,7 +19,11 @@ const SHAPE_KEYS: &[ShapeKey] = &[
     ShapeKey { name: "h", meaning: "key heads", default: "2" },
     ShapeKey { name: "hv", meaning: "value heads, a multiple of h, with 4 * h + hv up to 128", default: "4" },
     ShapeKey { name: "layout", meaning: "of the inputs: `sequential` or `interleaved`", default: "sequential" },
-    ShapeKey { name: "pool", meaning: "slots of both pools", default: "4" },
+    ShapeKey {
+        name: "pool",
+        meaning: "slots of both pools, or `auto`: up to the last one that is used",
+        default: "auto",
+    },
     ShapeKey {
         name: "slot",
         meaning: "slot of the first request (the others follow), a negative index for all, or a list 3+1+-1 with one \
@@ -71,7 +75,7 @@ const VARIANTS: &[VariantEntry] = &[
         name: "split32",
         summary: "as `inline` for n * hv up to 32, else as `split`",
         required: "race-free from n * hv = 33 on; as `inline` below: safe only in lock-step waves of n * hv slots or more",
-        shapes: &["", "n=8,pool=9", "n=11,h=1,hv=3,pool=12"],
+        shapes: &["", "n=8", "n=11,h=1,hv=3"],
         long_shapes: &[],
     },
     VariantEntry {

@@ -103,23 +103,23 @@ pub fn parse_shape(text: &str, variant: Variant) -> Result<Request, ShapeTextErr
     const LAYOUTS: [(&str, Layout); 2] = [("sequential", Layout::Sequential), ("interleaved", Layout::Interleaved)];
     let values = Values::new(&KERNEL, text, variant.name())?;
     let n = values.number("n")?;
+    if n > MOST_REQUESTS {
+        return Err(ShapeTextError::TooManyRequests { n });
+    }
+    let slots = values.indices("slot", Wanted { count: n, name: "n", things: "requests" })?;
+    let last = slots.iter().filter_map(|slot| u64::try_from(*slot).ok()).max().unwrap_or(0);
     let sizes = Sizes {
         n,
         h: values.number("h")?,
         hv: values.number("hv")?,
         k: values.number("k")?,
         v: values.number("v")?,
-        pool: values.long("pool")?,
+        pool: values.unless("pool", "auto", Values::long)?.unwrap_or(last + 1),
         layout: values.word("layout", "sequential or interleaved", LAYOUTS)?,
     };
-    // Before the indices, so that no list is made for a shape that is refused.
-    let shape = Shape::new(sizes)?;
-    if n > MOST_REQUESTS {
-        return Err(ShapeTextError::TooManyRequests { n });
-    }
     Ok(Request {
-        shape,
-        slots: values.indices("slot", Wanted { count: n, name: "n", things: "requests" })?,
+        shape: Shape::new(sizes)?,
+        slots,
         check: values.flag("check")?,
         gates: values.word("gates", "normal or extreme", [("normal", Gates::Normal), ("extreme", Gates::Extreme)])?,
         values: values.into_texts(),

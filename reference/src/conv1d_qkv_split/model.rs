@@ -9,9 +9,9 @@
 //! ```
 //!
 //! A product of two 16-bit numbers has at most 22 digits, so it is exact unless it is below 2^-126: devices whose
-//! multiply-adds round once or twice differ in SiLU alone. The taps before a sequence without an initial state are zeros and are multiplied like all others. New states are
-//! copies. The first contents of a slot are read, whoever writes it; what a launch with broken indices does is not
-//! modelled.
+//! multiply-adds round once or twice differ in SiLU alone. The taps before a sequence without an initial state are zeros
+//! and are multiplied like all others. New states are copies. The first contents of a slot are read, whoever writes it;
+//! what a launch with broken indices does is not modelled.
 //!
 //! Loops go over arrays of channels, which `pulp` has compiled for the vector instructions that the machine has.
 //! `plain.rs` is the same for reading.

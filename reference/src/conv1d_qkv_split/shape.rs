@@ -84,11 +84,11 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Every product of sizes that anybody forms later on fits, once these do: outputs are no larger than x.
+    /// Every product of sizes that anybody forms later on fits, once these do: outputs are no larger than x, and
+    /// the limits of channels, taps and sequences bound the rest.
     fn check_bytes(&self) -> Result<(), ProblemError> {
         for (buffer, factors) in [
             ("x", [u64::from(self.tokens()), self.stride, ElementType::BYTES]),
-            ("weight", [u64::from(self.dim), u64::from(self.width()), ElementType::BYTES]),
             ("conv_state", [self.slots(), self.state_elements(), ElementType::BYTES]),
         ] {
             let bytes = factors.into_iter().try_fold(1, u64::checked_mul);

@@ -66,7 +66,7 @@ fn no_buffer_outgrows_signed_64_bit_offsets() {
         |buffer: &str, a: u64, b: u64| format!("buffer `{buffer}` takes {a} * {b} * 2 bytes, more than {BYTES_LIMIT}");
     check_sizes(|s| s.stride = Some(1 << 62), &message("x", 28, 1 << 62));
     check_sizes(|s| s.stride = Some(u64::MAX - 1), &message("x", 28, u64::MAX - 1));
-    // 2^57 slots of 3 * 20 elements are less than 2^63, 2^58 are more.
+    // 2^56 slots of 120 bytes are less than 2^63, twice as many are more.
     assert_eq!(shape(Sizes { slots: 1 << 56, ..sizes() }).conv_state_bytes(), 120 << 56);
     check_sizes(|s| s.slots = 1 << 57, &message("conv_state", 1 << 57, 60));
     check_sizes(|s| s.slots = u64::MAX, &message("conv_state", u64::MAX, 60));
