@@ -193,7 +193,11 @@ pub fn safe_under(report: &CheckReport) -> Option<String> {
         Assumption::LockstepWaves if enough_slots(report) == Some(1) => {
             "safe only if the subgroups of a workgroup advance together (lock-step waves of >= 1 slot)".to_owned()
         }
-        Assumption::LockstepWaves => format!("safe only in lock-step waves{}", on_slots(report, "of >= ")),
+        Assumption::LockstepWaves => {
+            let resident = if needs_all(report) { "all workgroups" } else { "that many workgroups" };
+            let waves = on_slots(report, "of >= ");
+            format!("safe only in lock-step waves{waves}: {resident} resident at once and in step, which no GPU promises")
+        }
         Assumption::None => format!("nothing that was tried: outputs are wrong {}", worst(&report.rungs)),
     })
 }
@@ -213,6 +217,11 @@ pub fn safe_under_short(report: &CheckReport) -> String {
 fn enough_slots(report: &CheckReport) -> Option<u32> {
     let workgroups = u32::try_from(report.stats.workgroups).ok().filter(|workgroups| *workgroups > 0);
     report.safe_under?.slots.map(|slots| slots.min(workgroups.unwrap_or(slots)))
+}
+
+/// Whether the slots that are enough are as many as there are workgroups.
+fn needs_all(report: &CheckReport) -> bool {
+    enough_slots(report).is_some_and(|slots| u64::from(slots) == report.stats.workgroups)
 }
 
 fn with_slots(words: &str, slots: Option<u32>) -> String {

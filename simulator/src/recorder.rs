@@ -106,8 +106,8 @@ const PLACES: usize = 4;
 /// See the file's head.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    /// Faults by rule, program counter and kind of limit.
-    pub faults: BTreeMap<(Rule, u32, u8), Fault>,
+    /// Faults by rule, program counter, kind of limit and buffer: one instruction may find several by address.
+    pub faults: BTreeMap<(Rule, u32, u8, Option<usize>), Fault>,
     /// Races inside a workgroup.
     pub races: BTreeMap<RaceKey, RaceHint>,
     /// Races that the history saw.
@@ -123,10 +123,9 @@ pub struct Recorder {
 impl Recorder {
     /// Notes a fault; only the first site is kept. Workgroups come in ascending order in one worker.
     pub fn fault(&mut self, rule: Rule, kind: u8, site: impl FnOnce() -> (RawSite, FaultDetail), pc: u32) {
-        self.faults.entry((rule, pc, kind)).and_modify(|fault| fault.count += 1).or_insert_with(|| {
-            let (site, detail) = site();
-            Fault { site, detail, count: 1 }
-        });
+        let (site, detail) = site();
+        let entry = self.faults.entry((rule, pc, kind, site.buffer));
+        entry.and_modify(|fault| fault.count += 1).or_insert(Fault { site, detail, count: 1 });
     }
 
     /// Notes a race inside a workgroup; `differs` unless the later access is a write that changes nothing.

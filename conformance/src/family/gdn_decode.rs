@@ -10,7 +10,7 @@ use gridproof_launch::{Arithmetic, ByteRange};
 use gridproof_reference::gdn_decode::oracle::numbers;
 use gridproof_reference::gdn_decode::{L2Norm, Oracle, Outputs, Path, Problem, StateType, model, tolerance};
 
-use super::{Family, Instance, Making, Reference};
+use super::{Family, Instance, Making, Reference, message, pool, relative_distance, slots, told, whole};
 use crate::compare::Expected;
 
 /// Subgroups below this size cannot add the lanes of a group by shuffles.
@@ -38,7 +38,7 @@ impl Family for GdnDecode {
         let choice = choose(problem.shape(), variant, options).map_err(message)?;
         let launch = launch(&problem, variant, options).map_err(message)?;
         Ok(Instance {
-            shape: shape(&request, variant),
+            shape: told(&KERNEL, variant.name(), ALWAYS, request.values()),
             launch,
             expectation: expectation(&problem, variant, options),
             reference: Box::new(Answer { problem, path: choice.path, arithmetic: making.arithmetic }),
@@ -48,21 +48,6 @@ impl Family for GdnDecode {
 
 /// Keys that are always named; the others where they say something.
 const ALWAYS: usize = 6;
-
-/// The first keys, and those that do not have their default, or a default of the variant's own.
-fn shape(request: &Request, variant: Variant) -> Vec<(String, String)> {
-    let of_variant = KERNEL.variant(variant.name()).and_then(|entry| entry.shapes.first()).copied().unwrap_or_default();
-    let usual = KERNEL.shape_values("", of_variant).unwrap_or_default();
-    let keys = request.values().zip(KERNEL.shape_keys).zip(usual).enumerate();
-    let said = keys.filter(|(position, (((_, value), key), usual))| {
-        *position < ALWAYS || *value != key.default || *value != usual.as_str()
-    });
-    said.map(|(_, (((key, value), _), _))| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn message(error: impl std::error::Error) -> String {
-    error.to_string()
-}
 
 struct Answer {
     problem: Problem,
@@ -89,16 +74,11 @@ impl Answer {
 
     fn pool(&self, states: BTreeMap<u64, Vec<u8>>) -> Expected {
         let shape = self.problem.shape();
-        let slot = |slot: u64| slot * shape.stride_bytes();
-        let unspecified = self.problem.unspecified_slots();
-        Expected {
-            name: "state_pool",
-            written: states.into_iter().map(|(index, bytes)| (slot(index), bytes)).collect(),
-            unspecified: unspecified
-                .into_iter()
-                .map(|index| ByteRange::new(slot(index), slot(index) + shape.slot_bytes()))
-                .collect(),
-        }
+        let unspecified = self.problem.unspecified_slots().into_iter().map(|index| {
+            let start = index * shape.stride_bytes();
+            ByteRange::new(start, start + shape.slot_bytes())
+        });
+        Expected { unspecified: unspecified.collect(), ..pool("state_pool", states, shape.stride_bytes()) }
     }
 
     fn intermediate(&self, rows: BTreeMap<u32, Vec<u8>>) -> Expected {
@@ -120,14 +100,13 @@ impl Answer {
     /// The model's own outputs from what was made of them.
     fn outputs(&self, expected: &[Expected]) -> Result<Outputs, String> {
         let shape = self.problem.shape();
-        let named = |name: &str| expected.iter().find(|expected| expected.name == name);
-        let output = named("output").and_then(Expected::bytes).ok_or("there is no output `output`")?.to_vec();
-        let written = |name: &str| named(name).map(|expected| expected.written.clone()).unwrap_or_default();
-        let slots = written("state_pool").into_iter().map(|(start, bytes)| (start / shape.stride_bytes(), bytes));
-        let request_bytes = (u64::from(shape.steps()) * shape.slot_bytes()).max(1);
-        let rows = written("intermediate_states").into_iter();
-        let rows = rows.filter_map(|(start, bytes)| Some((u32::try_from(start / request_bytes).ok()?, bytes)));
-        Ok(Outputs { output, states: slots.collect(), intermediate: rows.collect() })
+        let request_bytes = u64::from(shape.steps()) * shape.slot_bytes();
+        let rows = slots(expected, "intermediate_states", request_bytes).into_iter();
+        Ok(Outputs {
+            output: whole(expected, "output")?,
+            states: slots(expected, "state_pool", shape.stride_bytes()),
+            intermediate: rows.filter_map(|(row, bytes)| Some((u32::try_from(row).ok()?, bytes))).collect(),
+        })
     }
 }
 
@@ -156,12 +135,6 @@ impl Reference for Answer {
 
     fn relative_error(&self, bytes: &[u8]) -> f64 {
         let oracle = Oracle::new(&self.problem, L2Norm::RsqrtOfSumPlusEps);
-        let actual = numbers(bytes, StateType::Bf16);
-        let (mut distance, mut length) = (0.0, 0.0);
-        for (actual, expected) in actual.iter().zip(oracle.output) {
-            distance += (actual - expected) * (actual - expected);
-            length += expected * expected;
-        }
-        if length > 0.0 { (distance / length).sqrt() } else { distance.sqrt() }
+        relative_distance(&numbers(bytes, StateType::Bf16), &oracle.output)
     }
 }

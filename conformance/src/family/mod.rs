@@ -5,8 +5,11 @@
 //! `reference`. A verdict never reads the expectation that stands beside its launch: only the gate
 //! compares the two.
 
+mod conv1d_qkv_split;
 mod gdn_decode;
 mod resadd_norm_gemv_int4;
+
+use std::collections::BTreeMap;
 
 use gridproof_kernels::catalogue::{Expectation, Kernel};
 use gridproof_launch::{Arithmetic, Language, Launch};
@@ -75,9 +78,58 @@ pub fn shape_text(shape: &[(String, String)], other: Option<(usize, u64)>) -> St
     pairs.collect::<Vec<_>>().join(",")
 }
 
+fn message(error: impl std::error::Error) -> String {
+    error.to_string()
+}
+
+/// The keys of a shape that a report names: the first `always`, and those that do not have their default, or a default
+/// of the variant's own.
+fn told<'a>(
+    kernel: &'static Kernel,
+    variant: &str,
+    always: usize,
+    values: impl Iterator<Item = (&'static str, &'a str)>,
+) -> Vec<(String, String)> {
+    let of_variant = kernel.variant(variant).and_then(|entry| entry.shapes.first()).copied().unwrap_or_default();
+    let usual = kernel.shape_values("", of_variant).unwrap_or_default();
+    let keys = values.zip(kernel.shape_keys).zip(usual).enumerate();
+    let said = keys.filter(|(position, (((_, value), key), usual))| {
+        *position < always || *value != key.default || *value != usual.as_str()
+    });
+    said.map(|(_, (((key, value), _), _))| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// A pool of which some slots are written; `stride` in bytes.
+fn pool(name: &'static str, states: BTreeMap<u64, Vec<u8>>, stride: u64) -> Expected {
+    let written = states.into_iter().map(|(slot, bytes)| (slot * stride, bytes)).collect();
+    Expected { name, written, unspecified: Vec::new() }
+}
+
+/// The slots that a pool's expectation writes.
+fn slots(outputs: &[Expected], name: &str, stride: u64) -> BTreeMap<u64, Vec<u8>> {
+    let written = outputs.iter().find(|expected| expected.name == name).map(|expected| expected.written.clone());
+    written.unwrap_or_default().into_iter().map(|(start, bytes)| (start / stride.max(1), bytes)).collect()
+}
+
+/// The bytes of an output that is written as a whole.
+fn whole(outputs: &[Expected], name: &str) -> Result<Vec<u8>, String> {
+    let found = outputs.iter().find(|expected| expected.name == name).and_then(Expected::bytes);
+    found.map(<[u8]>::to_vec).ok_or_else(|| format!("there is no output `{name}`"))
+}
+
+/// `||actual - expected|| / ||expected||`, or the distance itself where everything should be zero.
+fn relative_distance(actual: &[f64], expected: &[f64]) -> f64 {
+    let (mut distance, mut length) = (0.0, 0.0);
+    for (actual, expected) in actual.iter().zip(expected) {
+        distance += (actual - expected) * (actual - expected);
+        length += expected * expected;
+    }
+    if length > 0.0 { (distance / length).sqrt() } else { distance.sqrt() }
+}
+
 /// All families, in catalogue order.
 pub fn families() -> &'static [&'static dyn Family] {
-    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4, &gdn_decode::GdnDecode]
+    &[&resadd_norm_gemv_int4::ResaddNormGemvInt4, &gdn_decode::GdnDecode, &conv1d_qkv_split::Conv1dQkvSplit]
 }
 
 /// The family called `name`.

@@ -11,7 +11,7 @@ use gridproof_reference::resadd_norm_gemv_int4::model::{self, output_values};
 use gridproof_reference::resadd_norm_gemv_int4::oracle::relative_error;
 use gridproof_reference::resadd_norm_gemv_int4::{Oracle, Outputs, Path, Problem, UnquantisedWeights, tolerance};
 
-use super::{Family, Instance, Making, Reference};
+use super::{Family, Instance, Making, Reference, message, whole};
 use crate::compare::Expected;
 
 /// Subgroups below this size cannot add the 32 lanes of a group by shuffles.
@@ -51,10 +51,6 @@ impl Family for ResaddNormGemvInt4 {
     }
 }
 
-fn message(error: impl std::error::Error) -> String {
-    error.to_string()
-}
-
 struct Answer {
     problem: Problem,
     path: Path,
@@ -70,12 +66,11 @@ impl Reference for Answer {
     }
 
     fn check_oracle(&self, outputs: &[Expected]) -> Result<(), String> {
-        let bytes = |name: &str| {
-            let found = outputs.iter().find(|expected| expected.name == name).and_then(Expected::bytes);
-            found.map(<[u8]>::to_vec).ok_or_else(|| format!("there is no output `{name}`"))
+        let outputs = Outputs {
+            residual: whole(outputs, "residual")?,
+            output: whole(outputs, "output")?,
+            normed_out: whole(outputs, "normed_out")?,
         };
-        let outputs =
-            Outputs { residual: bytes("residual")?, output: bytes("output")?, normed_out: bytes("normed_out")? };
         let oracle = Oracle::quantised(&self.problem);
         tolerance::check(&self.problem, &oracle, &outputs, self.path).map_err(message)
     }

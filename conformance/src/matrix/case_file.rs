@@ -26,6 +26,10 @@ const FILES: &[(&str, &str)] = files![
     "gdn_decode/subgroups.toml",
     "gdn_decode/arithmetic.toml",
     "gdn_decode/refused.toml",
+    "conv1d_qkv_split/shapes.toml",
+    "conv1d_qkv_split/sequences.toml",
+    "conv1d_qkv_split/variants.toml",
+    "conv1d_qkv_split/refused.toml",
 ];
 
 #[derive(Debug, Deserialize)]

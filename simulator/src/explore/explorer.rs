@@ -778,9 +778,9 @@ impl Pass<'_, '_, '_, '_> {
 /// What makes one execution's evidence different from another's; empty where there is none.
 fn signature(recorder: &Recorder) -> Vec<u64> {
     let mut all = Vec::new();
-    for (rule, pc, kind) in recorder.faults.keys() {
+    for (rule, pc, kind, buffer) in recorder.faults.keys() {
         let rule = Rule::ALL.iter().position(|known| known == rule).map_or(0, wide);
-        all.extend([1, rule, u64::from(*pc), u64::from(*kind)]);
+        all.extend([1, rule, u64::from(*pc), u64::from(*kind), buffer.map_or(u64::MAX, wide)]);
     }
     for key in recorder.pairs.keys() {
         let (one, other) = key.places;
