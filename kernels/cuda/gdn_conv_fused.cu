@@ -149,14 +149,13 @@ GP_FUNCTION float taps(float oldest, float middle, float newest, float x, unsign
 }
 
 // Two channels, oldest row first.
-GP_FUNCTION float2 convolve(const Tensors &tensors, unsigned int pair, unsigned int oldest, unsigned int middle,
-                            unsigned int newest, unsigned int x) {
+GP_FUNCTION float2 convolve(const Tensors &tensors, unsigned int pair, uint4 rows) {
     uint4 weights = tensors.conv_weight[pair];
     unsigned int bias = tensors.conv_bias[pair];
-    return make_float2(taps(gp_f16x2_lo(oldest), gp_f16x2_lo(middle), gp_f16x2_lo(newest), gp_f16x2_lo(x), weights.x,
-                            weights.y, gp_f16x2_lo(bias)),
-                       taps(gp_f16x2_hi(oldest), gp_f16x2_hi(middle), gp_f16x2_hi(newest), gp_f16x2_hi(x), weights.z,
-                            weights.w, gp_f16x2_hi(bias)));
+    return make_float2(taps(gp_f16x2_lo(rows.x), gp_f16x2_lo(rows.y), gp_f16x2_lo(rows.z), gp_f16x2_lo(rows.w),
+                            weights.x, weights.y, gp_f16x2_lo(bias)),
+                       taps(gp_f16x2_hi(rows.x), gp_f16x2_hi(rows.y), gp_f16x2_hi(rows.z), gp_f16x2_hi(rows.w),
+                            weights.z, weights.w, gp_f16x2_hi(bias)));
 }
 
 // Where a quad of the query or the key lies in workgroup memory.
@@ -182,7 +181,8 @@ struct Kept {
     unsigned int words[SHIFTS_INLINE ? ROUNDS : 1][SHIFTS_INLINE ? MOST_WORDS : 1][3];
 };
 
-// Convolves a block of this workgroup's heads; keeps what the rows will be, where this workgroup shifts.
+// Reads a block of this workgroup's heads and convolves it; reads any, where this workgroup shifts. All of a block is
+// read before any of it is convolved: memory has more to do at a time, and rows are not read late.
 template <unsigned int ROUND>
 GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, size_t rows, Kept &kept) {
     bool own = block.head == work.key_head || block.head == H + work.key_head || block.head == 2 * H + work.value_head;
@@ -191,26 +191,30 @@ GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, siz
         return;
     }
     const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
+    // Of all channels.
+    unsigned int pairs = block.head * HEAD_WORDS + block.first;
+    // The rows and the new token, oldest first.
+    uint4 words[MOST_WORDS];
 #pragma unroll
     for (unsigned int i = 0; i < MOST_WORDS; i++) {
-        if (i >= block.words) {
-            continue;
+        if (i < block.words) {
+            unsigned int word = i * LANES + work.lane;
+            const unsigned int *state = tensors.conv_state + rows + pairs + word;
+            words[i] = make_uint4(own ? state[0] : 0, state[ROW_WORDS], state[2 * ROW_WORDS], source[word]);
         }
-        unsigned int word = i * LANES + work.lane;
-        // Of all channels.
-        unsigned int pair = block.head * HEAD_WORDS + block.first + word;
-        const unsigned int *state = tensors.conv_state + rows + pair;
-        unsigned int middle = state[ROW_WORDS];
-        unsigned int newest = state[2 * ROW_WORDS];
-        unsigned int x = source[word];
-        if (own) {
-            float2 channels = convolve(tensors, pair, state[0], middle, newest, x);
-            store_mixed(work, block.head, block.first + word, channels);
-        }
-        if constexpr (SHIFTS_INLINE) {
-            kept.words[ROUND][i][0] = middle;
-            kept.words[ROUND][i][1] = newest;
-            kept.words[ROUND][i][2] = x;
+    }
+#pragma unroll
+    for (unsigned int i = 0; i < MOST_WORDS; i++) {
+        if (i < block.words) {
+            if (own) {
+                unsigned int word = i * LANES + work.lane;
+                store_mixed(work, block.head, block.first + word, convolve(tensors, pairs + word, words[i]));
+            }
+            if constexpr (SHIFTS_INLINE) {
+                kept.words[ROUND][i][0] = words[i].y;
+                kept.words[ROUND][i][1] = words[i].z;
+                kept.words[ROUND][i][2] = words[i].w;
+            }
         }
     }
 }

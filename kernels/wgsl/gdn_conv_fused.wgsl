@@ -70,8 +70,8 @@ var<workgroup> mixed: array<f32, 3u * HEAD>;
 var<workgroup> lane_sums: array<vec2<f32>, 2u * INVOCATIONS>;
 // The place that is next.
 var<private> place: u32 = 0u;
-// What the rows will be: three words for each word of each block that this lane has read.
-var<private> kept: array<u32, MOST_ROUNDS * MOST_WORDS * 3u>;
+// The rows and the new token, oldest first, of each word of each block that this lane has read.
+var<private> kept: array<vec4<u32>, MOST_ROUNDS * MOST_WORDS>;
 
 // What an invocation works on.
 struct Work {
@@ -233,7 +233,8 @@ fn copy_z(work: Work, block: Block) {
     }
 }
 
-// Convolves a block of this workgroup's heads; keeps what the rows will be, where this workgroup shifts.
+// Reads a block of this workgroup's heads and convolves it; reads any, where this workgroup shifts. All of a block is
+// read before any of it is convolved: memory has more to do at a time, and rows are not read late.
 fn take(work: Work, block: Block, round: u32) {
     let key_head = work.value_head / (sizes.value_heads / sizes.heads);
     var own = 3u;
@@ -244,39 +245,39 @@ fn take(work: Work, block: Block, round: u32) {
     } else if (block.head == 2u * sizes.heads + work.value_head) {
         own = 2u;
     }
-    let keeps = shifts_inline() && work.value_head == 0u;
-    if (own == 3u && !keeps) {
+    if (own == 3u && !(shifts_inline() && work.value_head == 0u)) {
         return;
     }
+    let first = round * MOST_WORDS;
     let source = input_word(work.request, block.head) + block.first;
+    // Of all channels.
+    let pairs = block.head * (HEAD / 2u) + block.first;
     for (var i = 0u; i < block.words; i++) {
         let word = i * LANES + work.lane;
-        // Of all channels.
-        let pair = block.head * (HEAD / 2u) + block.first + word;
-        let at = work.rows + pair;
-        let middle = conv_state[at + row_words()];
-        let newest = conv_state[at + 2u * row_words()];
-        let x = qkvz[source + word];
+        let at = work.rows + pairs + word;
+        var oldest = 0u;
         if (own < 3u) {
-            let y = convolve(pair, conv_state[at], middle, newest, x);
-            let channel = own * HEAD + 2u * (block.first + word);
-            mixed[channel] = y.x;
-            mixed[channel + 1u] = y.y;
+            oldest = conv_state[at];
         }
-        if (keeps) {
-            let slot = (round * MOST_WORDS + i) * 3u;
-            kept[slot] = middle;
-            kept[slot + 1u] = newest;
-            kept[slot + 2u] = x;
-        }
+        kept[first + i] = vec4(oldest, conv_state[at + row_words()], conv_state[at + 2u * row_words()], qkvz[source + word]);
+    }
+    if (own == 3u) {
+        return;
+    }
+    for (var i = 0u; i < block.words; i++) {
+        let word = i * LANES + work.lane;
+        let y = convolve(pairs + word, kept[first + i]);
+        let channel = own * HEAD + 2u * (block.first + word);
+        mixed[channel] = y.x;
+        mixed[channel + 1u] = y.y;
     }
 }
 
 // Two channels, oldest row first.
-fn convolve(pair: u32, oldest: u32, middle: u32, newest: u32, x: u32) -> vec2<f32> {
+fn convolve(pair: u32, rows: vec4<u32>) -> vec2<f32> {
     let weights = conv_weight[pair];
-    let low = vec4(gp_f16x2_lo(oldest), gp_f16x2_lo(middle), gp_f16x2_lo(newest), gp_f16x2_lo(x));
-    let high = vec4(gp_f16x2_hi(oldest), gp_f16x2_hi(middle), gp_f16x2_hi(newest), gp_f16x2_hi(x));
+    let low = vec4(gp_f16x2_lo(rows.x), gp_f16x2_lo(rows.y), gp_f16x2_lo(rows.z), gp_f16x2_lo(rows.w));
+    let high = vec4(gp_f16x2_hi(rows.x), gp_f16x2_hi(rows.y), gp_f16x2_hi(rows.z), gp_f16x2_hi(rows.w));
     let sums = vec2(taps(low, f16x4(weights.xy)), taps(high, f16x4(weights.zw))) + halves(conv_bias[pair]);
     return vec2(gp_silu(sums.x), gp_silu(sums.y));
 }
@@ -341,10 +342,10 @@ fn shift_block(work: Work, block: Block, round: u32) {
             conv_state[at + stride] = conv_state[at + 2u * stride];
             conv_state[at + 2u * stride] = qkvz[source + word];
         } else {
-            let slot = (round * MOST_WORDS + i) * 3u;
-            conv_state[at] = kept[slot];
-            conv_state[at + row_words()] = kept[slot + 1u];
-            conv_state[at + 2u * row_words()] = kept[slot + 2u];
+            let rows = kept[round * MOST_WORDS + i];
+            conv_state[at] = rows.y;
+            conv_state[at + row_words()] = rows.z;
+            conv_state[at + 2u * row_words()] = rows.w;
         }
     }
 }

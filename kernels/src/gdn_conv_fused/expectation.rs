@@ -111,6 +111,7 @@ fn every_head(shape: Shape, slots: &Slots, found: &mut Found) {
     // leave none of them out.
     if shape.hv() > 1 || slots.are_reached(shape, touched) {
         found.add("GP0001", "conv_state", outputs);
+        found.safe_under = Some(SafeUnder::NotStated);
     }
     // What is behind the first 2,048 channels of a row belongs to the next row too, of which other teams take care.
     if shape.dim() > WRONG_ROW_STRIDE {
@@ -122,7 +123,6 @@ fn every_head(shape: Shape, slots: &Slots, found: &mut Found) {
     if outputs == Outputs::Wrong && found.outputs == Outputs::Right {
         found.outputs = outputs;
     }
-    found.safe_under = Some(SafeUnder::NotStated);
 }
 
 /// Teams take blocks of value heads that are not there: channels behind the last of each row.

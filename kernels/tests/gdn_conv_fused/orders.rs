@@ -42,7 +42,10 @@ fn an_inline_shift_needs_the_slots_that_are_stated() {
         (Variant::Inline, "n=3,h=1,hv=3,slot=1+0+-1"),
         (Variant::Inline, "n=1,h=8,hv=16"),
         (Variant::Split32, "n=8,h=2,hv=4,pool=8,slot=0"),
+        (Variant::Inline, "n=1,h=16,hv=64"),
         (Variant::Split32, "n=1,h=4,hv=32,layout=interleaved"),
+        (Variant::Split32, "n=1,h=16,hv=32"),
+        (Variant::Split32, "n=2,h=16,hv=16"),
     ] {
         let tried = Tried::new(variant, text);
         let SafeUnder::LockstepWaves { slots } = expectation(&tried.case.problem, variant).safe_under else {

@@ -223,7 +223,8 @@ fn labels_and_outputs_are_demanded_as_documented() {
         (Variant::Split32, "n=3,h=1,hv=11", (Verdict::RaceFree, SafeUnder::AnyOrder, Outputs::Right)),
         (Variant::InlineAll, "n=1,h=4,hv=8", (Verdict::Racy, SafeUnder::NotStated, Outputs::Right)),
         (Variant::InlineAll, "n=1,h=2,hv=4", (Verdict::Racy, SafeUnder::NotStated, Outputs::Wrong)),
-        (Variant::InlineAll, "n=1,h=1,hv=1", (Verdict::RaceFree, SafeUnder::NotStated, Outputs::Wrong)),
+        (Variant::InlineAll, "n=1,h=1,hv=1,pool=9", (Verdict::RaceFree, SafeUnder::AnyOrder, Outputs::Wrong)),
+        (Variant::InlineAll, "n=2,h=1,hv=1,pool=9", (Verdict::Racy, SafeUnder::NotStated, Outputs::Wrong)),
         (Variant::SurplusThreads, "n=1", (Verdict::Racy, SafeUnder::NotStated, Outputs::NotStated)),
         (Variant::SurplusThreads, "n=1,slot=-1", (Verdict::Faulty, SafeUnder::NotStated, Outputs::NotStated)),
     ] {
