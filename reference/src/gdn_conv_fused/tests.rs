@@ -84,10 +84,10 @@ impl Plain<'_> {
         let alpha = n.exp(n.mul(-n.exp(f16_to_f32(inputs.a_log[hv])), softplus));
         let beta = n.sigmoid(gate(hv));
         let (mut output, mut state) = (vec![], vec![]);
-        for row in 0..128 {
+        for (row, &v) in v.iter().enumerate() {
             let s = |i: usize| n.mul(alpha, half(self.ssm_state, (hv * 128 + row) * 128 + i));
             let s: Vec<f32> = (0..128).map(s).collect();
-            let d = n.mul(n.sub(v[row], self.sum(&s, &k)), beta);
+            let d = n.mul(n.sub(v, self.sum(&s, &k)), beta);
             let s: Vec<f32> = (0..128).map(|i| n.multiply_add(d, k[i], s[i])).collect();
             output.extend(f32_to_f16(self.sum(&s, &q)).to_le_bytes());
             state.extend(s.iter().flat_map(|&s| f32_to_f16(s).to_le_bytes()));
