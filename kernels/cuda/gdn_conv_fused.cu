@@ -175,19 +175,11 @@ GP_FUNCTION void store_mixed(const Work &work, unsigned int head, unsigned int w
     }
 }
 
-// What the rows will be: three words for each word of each block that a lane has read. Loops over it are unrolled, so
-// that it stays in registers.
-struct Kept {
-    unsigned int words[SHIFTS_INLINE ? ROUNDS : 1][SHIFTS_INLINE ? MOST_WORDS : 1][3];
-};
-
-// Reads a block of this workgroup's heads and convolves it; reads any, where this workgroup shifts. All of a block is
-// read before any of it is convolved: memory has more to do at a time, and rows are not read late.
-template <unsigned int ROUND>
-GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, size_t rows, Kept &kept) {
+// Convolves a block of this workgroup's heads. All of it is read before any of it is convolved: memory has more to do at
+// a time, and rows are not read late.
+GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, size_t rows) {
     bool own = block.head == work.key_head || block.head == H + work.key_head || block.head == 2 * H + work.value_head;
-    bool keeps = SHIFTS_INLINE && work.value_head == 0;
-    if (!own && !keeps) {
+    if (!own) {
         return;
     }
     const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
@@ -200,39 +192,59 @@ GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, siz
         if (i < block.words) {
             unsigned int word = i * LANES + work.lane;
             const unsigned int *state = tensors.conv_state + rows + pairs + word;
-            words[i] = make_uint4(own ? state[0] : 0, state[ROW_WORDS], state[2 * ROW_WORDS], source[word]);
+            words[i] = make_uint4(state[0], state[ROW_WORDS], state[2 * ROW_WORDS], source[word]);
         }
     }
 #pragma unroll
     for (unsigned int i = 0; i < MOST_WORDS; i++) {
         if (i < block.words) {
-            if (own) {
-                unsigned int word = i * LANES + work.lane;
-                store_mixed(work, block.head, block.first + word, convolve(tensors, pairs + word, words[i]));
-            }
-            if constexpr (SHIFTS_INLINE) {
-                kept.words[ROUND][i][0] = words[i].y;
-                kept.words[ROUND][i][1] = words[i].z;
-                kept.words[ROUND][i][2] = words[i].w;
-            }
+            unsigned int word = i * LANES + work.lane;
+            store_mixed(work, block.head, block.first + word, convolve(tensors, pairs + word, words[i]));
         }
     }
 }
 
-// All rounds of blocks, from this one on.
-template <unsigned int ROUND>
-GP_FUNCTION void take_rounds(const Tensors &tensors, const Work &work, int index, size_t rows, Kept &kept) {
-    if constexpr (ROUND < ROUNDS) {
-        Block block = block_of(ROUND * TEAMS + work.team);
+// All rounds of blocks.
+GP_FUNCTION void take_rounds(const Tensors &tensors, const Work &work, int index, size_t rows) {
+#pragma unroll 1
+    for (unsigned int round = 0; round < ROUNDS; round++) {
+        Block block = block_of(round * TEAMS + work.team);
         if (block.exists || SURPLUS_THREADS) {
             if (block.head >= 2 * H) {
                 copy_z(tensors, work, block);
             }
             if (index >= 0) {
-                take<ROUND>(tensors, work, block, rows, kept);
+                take(tensors, work, block, rows);
             }
         }
-        take_rounds<ROUND + 1>(tensors, work, index, rows, kept);
+    }
+}
+
+// What the rows will be, in the workgroup that shifts: three words for each word of each block of a lane. Loops over it
+// are unrolled, so that it stays in registers.
+struct Kept {
+    unsigned int words[SHIFTS_INLINE ? ROUNDS : 1][SHIFTS_INLINE ? MOST_WORDS : 1][3];
+};
+
+// All rounds of blocks, from this one on. What is convolved too is read twice.
+template <unsigned int ROUND>
+GP_FUNCTION void keep_rounds(const Tensors &tensors, const Work &work, size_t rows, Kept &kept) {
+    if constexpr (SHIFTS_INLINE && ROUND < ROUNDS) {
+        Block block = block_of(ROUND * TEAMS + work.team);
+        if (block.exists || SURPLUS_THREADS) {
+            const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
+#pragma unroll
+            for (unsigned int i = 0; i < MOST_WORDS; i++) {
+                if (i < block.words) {
+                    unsigned int word = i * LANES + work.lane;
+                    const unsigned int *state = tensors.conv_state + rows + block.head * HEAD_WORDS + block.first + word;
+                    kept.words[ROUND][i][0] = state[ROW_WORDS];
+                    kept.words[ROUND][i][1] = state[2 * ROW_WORDS];
+                    kept.words[ROUND][i][2] = source[word];
+                }
+            }
+        }
+        keep_rounds<ROUND + 1>(tensors, work, rows, kept);
     }
 }
 
@@ -343,10 +355,9 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     int index = state_indices[request];
     // The first of the team's rows, of two in one word.
     unsigned int *own_rows = output + ((size_t)request * HV + value_head) * HEAD_WORDS + work.team * (ROWS / 2);
-    Kept kept;
     if (index < 0) {
         // Skipped: its output is zero, and no state is touched.
-        take_rounds<0>(tensors, work, index, 0, kept);
+        take_rounds(tensors, work, index, 0);
         if (work.lane == 0) {
             *(uint2 *)own_rows = make_uint2(0, 0);
         }
@@ -361,7 +372,11 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
         words[row][0] = state[row * 16];
         words[row][1] = state[row * 16 + 1];
     }
-    take_rounds<0>(tensors, work, index, rows, kept);
+    Kept kept;
+    if (work.value_head == 0) {
+        keep_rounds<0>(tensors, work, rows, kept);
+    }
+    take_rounds(tensors, work, index, rows);
     __syncthreads();
 
     float query[ELEMENTS], key[ELEMENTS];
