@@ -1,7 +1,7 @@
 //! naga accepts every module that a dispatcher hands out, with the overrides of every dispatch.
 
-use gridproof_kernels::gdn_decode;
 use gridproof_kernels::resadd_norm_gemv_int4::{self as resadd, Options, Reduction, Variant};
+use gridproof_kernels::{conv1d_qkv_split, gdn_decode};
 use gridproof_launch::{Arithmetic, Dispatch, Launch, Source, Target};
 use gridproof_reference::resadd_norm_gemv_int4::{Problem, Shape};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -94,6 +94,28 @@ fn every_dispatch_of_gdn_decode_is_valid() {
                     assert_eq!(launch.validate(), Ok(()));
                     check_bindings(&launch, &launch.dispatches[0]);
                     assert_eq!(specialised(&launch, &launch.dispatches[0]), [128, 1, 1]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_dispatch_of_conv1d_qkv_split_is_valid() {
+    for variant in conv1d_qkv_split::Variant::ALL {
+        let entry = conv1d_qkv_split::KERNEL.variant(variant.name()).expect("it is in the catalogue");
+        for shape in entry.shapes.iter().chain(&["q=2,k=2,v=2,lens=1,width=2,dtype=f16", "q=256,k=256,width=3,bias=0"])
+        {
+            let request =
+                conv1d_qkv_split::parse_shape(shape, variant).unwrap_or_else(|error| panic!("{shape}: {error}"));
+            let problem = request.problem(1).unwrap_or_else(|error| panic!("{shape}: {error}"));
+            for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+                let options = conv1d_qkv_split::Options { arithmetic, ..Default::default() };
+                let launch = conv1d_qkv_split::launch(&problem, variant, options).expect("there is a launch");
+                assert_eq!(launch.validate(), Ok(()));
+                for dispatch in &launch.dispatches {
+                    check_bindings(&launch, dispatch);
+                    assert_eq!(specialised(&launch, dispatch), [128, 1, 1]);
                 }
             }
         }
