@@ -6,7 +6,7 @@
 #[path = "../../kernels/tests/gdn_conv_fused/checked.rs"]
 mod checked;
 
-use checked::{Case, HEADS, PROFILES, cases};
+use checked::{Case, HEADS, PROFILES, cases, of_catalogue};
 use gridproof_conformance::cuda::{compiled, unavailable};
 use gridproof_kernels::catalogue::SafeUnder;
 use gridproof_kernels::gdn_conv_fused::{KERNEL, Options, Variant, expectation};
@@ -65,7 +65,7 @@ fn every_case() -> Result<(), Failed> {
 fn every_shape() -> Result<(), Failed> {
     for entry in KERNEL.variants {
         for shape in entry.shapes.iter().chain(entry.long_shapes) {
-            check(entry.name.parse()?, shape, Options::default())?;
+            check(entry.name.parse()?, &of_catalogue(shape), Options::default())?;
         }
     }
     Ok(())

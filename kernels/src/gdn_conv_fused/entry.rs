@@ -68,7 +68,7 @@ const VARIANTS: &[VariantEntry] = &[
         summary: "every workgroup shifts them, from memory, in rows of 2048 elements",
         required: "GP0001 on `conv_state`, and wrong in every order with two workgroups or more; dim < 2048: wrong rows, \
                    behind the last slots GP0004; dim > 2048: wrong rows, and GP0002",
-        shapes: &["h=4,hv=8", "h=2,hv=12,n=1", "h=2,hv=4", "h=2,hv=4,slot=2", "h=8,hv=16,n=1"],
+        shapes: &["h=4,hv=8", "h=2,hv=12,n=1", "h=2,hv=4,pool=6", "h=2,hv=4", "h=8,hv=16,n=1"],
         long_shapes: &[],
     },
     VariantEntry {
@@ -83,7 +83,7 @@ const VARIANTS: &[VariantEntry] = &[
         summary: "as `inline`, with teams that have no block of channels taking one behind the last head",
         required: "GP0004 on `qkvz` and `z_out`, in the last slots also on `conv_state`; GP0002 on `conv_state`, whose \
                    rows are taken for one another; GP0001 where the rows, or z, of another request are hit",
-        shapes: &["n=1,slot=3", "n=2,slot=1", "n=2,slot=1,layout=interleaved", "n=1,h=4,hv=8"],
+        shapes: &["n=1,slot=3", "n=2,slot=1,pool=6", "n=2,slot=1,layout=interleaved", "n=1,h=4,hv=8"],
         long_shapes: &[],
     },
 ];

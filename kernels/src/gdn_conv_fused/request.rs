@@ -103,22 +103,25 @@ pub fn parse_shape(text: &str, variant: Variant) -> Result<Request, ShapeTextErr
     const LAYOUTS: [(&str, Layout); 2] = [("sequential", Layout::Sequential), ("interleaved", Layout::Interleaved)];
     let values = Values::new(&KERNEL, text, variant.name())?;
     let n = values.number("n")?;
-    if n > MOST_REQUESTS {
-        return Err(ShapeTextError::TooManyRequests { n });
-    }
-    let slots = values.indices("slot", Wanted { count: n, name: "n", things: "requests" })?;
-    let last = slots.iter().filter_map(|slot| u64::try_from(*slot).ok()).max().unwrap_or(0);
+    let given = values.unless("pool", "auto", Values::long)?;
     let sizes = Sizes {
         n,
         h: values.number("h")?,
         hv: values.number("hv")?,
         k: values.number("k")?,
         v: values.number("v")?,
-        pool: values.unless("pool", "auto", Values::long)?.unwrap_or(last + 1),
+        pool: given.unwrap_or(1),
         layout: values.word("layout", "sequential or interleaved", LAYOUTS)?,
     };
+    // Before the indices, so that no list is made for a shape that is refused.
+    let shape = Shape::new(sizes)?;
+    if n > MOST_REQUESTS {
+        return Err(ShapeTextError::TooManyRequests { n });
+    }
+    let slots = values.indices("slot", Wanted { count: n, name: "n", things: "requests" })?;
+    let last = slots.iter().filter_map(|slot| u64::try_from(*slot).ok()).max().unwrap_or(0);
     Ok(Request {
-        shape: Shape::new(sizes)?,
+        shape: if given.is_some() { shape } else { Shape::new(Sizes { pool: last + 1, ..sizes })? },
         slots,
         check: values.flag("check")?,
         gates: values.word("gates", "normal or extreme", [("normal", Gates::Normal), ("extreme", Gates::Extreme)])?,

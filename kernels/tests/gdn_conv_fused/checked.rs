@@ -23,10 +23,11 @@ pub struct Case {
 }
 
 impl Case {
-    /// The launch that `--shape` and the variant ask for. Subgroups of less than 8 invocations take the reduction
-    /// through workgroup memory.
+    /// The launch that `--shape` and the variant ask for, with pools of 4 slots where the text does not say. Subgroups of
+    /// less than 8 invocations take the reduction through workgroup memory.
     pub fn new(variant: Variant, text: &str, options: Options, subgroup_size: u32) -> Result<Self, String> {
-        let request = parse_shape(text, variant).map_err(|error| error.to_string())?;
+        let text = if text.contains("pool=") { text.to_owned() } else { format!("{text},pool=4") };
+        let request = parse_shape(&text, variant).map_err(|error| error.to_string())?;
         let problem = request.problem(7).map_err(|error| error.to_string())?;
         Self::of(problem, variant, options, subgroup_size)
     }
@@ -170,6 +171,11 @@ fn counts(finding: &Finding) -> bool {
 
 fn is_copy_of_z(finding: &Finding) -> bool {
     finding.rule == Rule::CrossWorkgroupRace && finding.first.buffer == "z_out"
+}
+
+/// A shape of the catalogue as it stands there: without the pools that [`Case::new`] puts in.
+pub fn of_catalogue(text: &str) -> String {
+    if text.contains("pool=") { text.to_owned() } else { format!("{text},pool=auto") }
 }
 
 /// Key and value heads as in production, whole and per rank, one request or two, and odd ones.

@@ -207,13 +207,15 @@ fn what_wgsl_cannot_address_is_refused_with_its_sizes() {
                    4294967295 that WGSL addresses";
     assert_eq!(message(long), Err(refused.to_owned()));
     assert!(launch(Variant::Split, long, cuda()).is_ok());
-    assert_eq!(message("n=1,h=16,hv=64,slot=2046,check=0"), Ok(()));
-    let far = "n=2,h=16,hv=64,slot=0+2047,check=0";
+    assert_eq!(message("n=1,h=16,hv=64,slot=2046,check=0,pool=4"), Ok(()));
+    let far = "n=2,h=16,hv=64,slot=0+2047,check=0,pool=4";
     let refused = "state_indices[1] = 2047: the states of that slot end at byte 4294967296, beyond the 4294967295 that \
                    WGSL addresses";
     assert_eq!(message(far), Err(refused.to_owned()));
     assert!(launch(Variant::Split, far, cuda()).is_ok());
-    assert!(message("n=1,slot=2147483647,check=0").is_err_and(|error| error.contains("= 2147483647: the states")));
+    assert!(
+        message("n=1,slot=2147483647,check=0,pool=4").is_err_and(|error| error.contains("= 2147483647: the states"))
+    );
 }
 
 #[test]

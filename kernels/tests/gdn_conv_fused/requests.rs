@@ -15,11 +15,21 @@ fn what_is_left_out_has_documented_defaults() {
     let request = parsed("", Variant::Split);
     let sizes = request.shape.sizes();
     assert_eq!([sizes.n, sizes.h, sizes.hv, sizes.k, sizes.v], [2, 2, 4, 128, 128]);
-    assert_eq!((sizes.pool, sizes.layout), (4, Layout::Sequential));
+    assert_eq!((sizes.pool, sizes.layout), (3, Layout::Sequential));
     assert_eq!((&request.slots[..], request.check, request.gates), (&[1, 2][..], true, Gates::Normal));
     // A variant's first shape comes before those.
     assert_eq!(parsed("hv=12", Variant::InlineAll).shape.sizes().h, 4);
     assert_eq!(parsed("", Variant::SurplusThreads).slots, [3]);
+}
+
+#[test]
+fn a_pool_reaches_to_the_last_slot_that_is_used() {
+    let pool = |text: &str| parsed(text, Variant::Split).shape.pool();
+    assert_eq!([pool("n=3,slot=4"), pool("n=3,slot=9+-1+2"), pool("n=2,slot=-3")], [7, 10, 1]);
+    assert_eq!([pool("n=1,slot=0"), pool("n=1,slot=2147483647,pool=auto")], [1, 1 << 31]);
+    assert_eq!([pool("n=3,slot=4,pool=9"), pool("n=3,slot=4,pool=2,check=0")], [9, 2]);
+    let error = parse_shape("n=1,h=16,hv=64,slot=2147483647", Variant::Split).map(|request| request.shape.pool());
+    assert_eq!(error, Ok(1 << 31), "2^52 bytes");
 }
 
 #[test]
@@ -52,6 +62,7 @@ fn errors_name_the_key_the_value_and_the_limit() {
         ("h=x", "shape key `h`: `x` is not a whole number"),
         ("hv=4294967296", "shape key `hv`: `4294967296` is not a whole number"),
         ("pool=-3", "shape key `pool`: `-3` is not a whole number from 0 to 18446744073709551615"),
+        ("pool=car", "shape key `pool`: `car` is not a whole number"),
         ("layout=packed", "shape key `layout`: `packed` is not sequential or interleaved"),
         ("check=2", "shape key `check`: `2` is not 0 or 1"),
         ("check=", "`check=` is not of the form key=value"),
@@ -78,10 +89,10 @@ fn errors_name_the_key_the_value_and_the_limit() {
 #[test]
 fn indices_are_checked_when_the_problem_is_made() {
     let problem = |text: &str| parsed(text, Variant::Split).problem(1).map(drop).map_err(|error| error.to_string());
-    assert_eq!(problem("slot=3"), Err("state_indices[1] = 4: the pool has 4 slots".to_owned()));
+    assert_eq!(problem("slot=3,pool=4"), Err("state_indices[1] = 4: the pool has 4 slots".to_owned()));
     let shared = "state_indices[0] and state_indices[2] are both 3: two requests would update one state";
     assert_eq!(problem("n=3,slot=3+1+3"), Err(shared.to_owned()));
-    for text in ["slot=3,check=0", "slot=3+3,check=0", "slot=-1", "slot=-1+-1", "slot=0+3"] {
+    for text in ["slot=3,pool=4,check=0", "slot=3+3,check=0", "slot=-1", "slot=-1+-1", "slot=0+3"] {
         assert_eq!(problem(text), Ok(()), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use gridproof_kernels::gdn_conv_fused::{KERNEL, Options, Variant, expectation};
 use gridproof_simulator::Outcome;
 use gridproof_simulator::finding::Severity;
 
-use super::checked::{Case, HEADS, rules};
+use super::checked::{Case, HEADS, of_catalogue, rules};
 use super::{as_it_is, check};
 
 type Rules<'a> = &'a [(&'static str, &'a str)];
@@ -33,7 +33,7 @@ fn every_shape_of_the_catalogue_is_as_demanded() {
     for entry in KERNEL.variants {
         let variant = entry.name.parse().unwrap_or_else(|error| panic!("{error}"));
         for (number, text) in entry.shapes.iter().enumerate() {
-            check(variant, text, Options::default(), [32, 8][number % 2]);
+            check(variant, &of_catalogue(text), Options::default(), [32, 8][number % 2]);
         }
     }
 }
