@@ -111,7 +111,8 @@ impl Search<'_> {
             // A proof, and a run in waves.
             let estimate = u128::from(self.work) * 2 * u128::from(value) / u128::from(self.own.max(1));
             work = work.saturating_add(u64::try_from(estimate).unwrap_or(u64::MAX));
-            if self.options.threshold_key.is_none() && work > UNASKED_WORK.max(self.work.saturating_mul(UNASKED_TIMES)) {
+            if self.options.threshold_key.is_none() && work > UNASKED_WORK.max(self.work.saturating_mul(UNASKED_TIMES))
+            {
                 return Ok((None, explored));
             }
             let Some(tried) = self.fails(value)? else { return Ok((None, explored)) };
