@@ -1,22 +1,19 @@
 //! `conv1d_qkv_split` in CUDA C++: the model's bits, at odd sizes too, and the verdicts of every variant.
-//!
-//! Without NVRTC, every test is listed as ignored with the reason `skipped: ...` in front of its name; with
-//! `GRIDPROOF_REQUIRE_NVRTC=1` every test fails.
 
 #[path = "../../kernels/tests/conv1d_qkv_split/checked.rs"]
 mod checked;
+mod with_nvrtc;
 
 use std::collections::BTreeSet;
 
 use checked::{Case, PROFILES, cases, rules};
-use gridproof_conformance::cuda::{compiled, unavailable};
+use gridproof_conformance::cuda::compiled;
 use gridproof_kernels::catalogue::SafeUnder;
 use gridproof_kernels::conv1d_qkv_split::{KERNEL, Options, Variant, expectation};
 use gridproof_launch::{Language, Launch};
 use gridproof_simulator::{Image, ladder};
-use libtest_mimic::{Arguments, Failed, Trial};
-
-type Test = (&'static str, fn() -> Result<(), Failed>);
+use libtest_mimic::Failed;
+use with_nvrtc::Test;
 
 const TESTS: &[Test] = &[
     ("every_case_has_the_bits_of_the_model", every_case),
@@ -30,17 +27,7 @@ const TESTS: &[Test] = &[
 ];
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let required = std::env::var("GRIDPROOF_REQUIRE_NVRTC").is_ok_and(|value| value == "1");
-    let missing = unavailable().map(ToString::to_string);
-    let trials = TESTS.iter().map(|(name, test)| match missing.clone() {
-        None => Trial::test(*name, test),
-        Some(reason) => {
-            let kind = format!("skipped: {reason}");
-            Trial::test(*name, move || Err(reason.into())).with_kind(kind).with_ignored_flag(!required)
-        }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    with_nvrtc::run(TESTS);
 }
 
 fn compile(launch: &Launch) -> Result<Launch, String> {
