@@ -7,12 +7,15 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
-pub mod common;
 pub mod conv1d_qkv_split;
 pub mod gdn_conv_fused;
 pub mod gdn_decode;
+pub mod limits;
 pub mod resadd_norm_gemv_int4;
+pub mod variant;
 
+mod assembly;
+mod buffers;
 mod expected;
 mod shape_text;
 

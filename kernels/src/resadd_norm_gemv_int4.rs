@@ -19,12 +19,15 @@ use gridproof_launch::{
 };
 use gridproof_reference::resadd_norm_gemv_int4::{Path, Problem, ProblemError, Shape};
 
+use crate::assembly::{arguments, cuda_module, named, wgsl_text};
+use crate::buffers::half_buffer;
 use crate::catalogue::{
     Expectation, ExpectedFinding, Kernel, Outputs, SafeUnder, ShapeError, ShapeKey, VariantEntry, Verdict,
 };
-use crate::common::{Limit, arguments, check_reduction, cuda_module, half_buffer, named, variant_named, wgsl_text};
+use crate::limits::{Limit, check_reduction};
+use crate::variant::variant_named;
 
-pub use crate::common::{Reduction, UnknownVariant};
+pub use crate::variant::{Reduction, UnknownVariant};
 
 /// Most workgroups in one dimension of a grid that every device must offer.
 pub const GRID_LIMIT: u32 = 65_535;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gridproof_kernels::catalogue::{ExpectedFinding, SafeUnder, Verdict};
-use gridproof_kernels::common::Limit;
+use gridproof_kernels::limits::Limit;
 use gridproof_kernels::resadd_norm_gemv_int4::{
     self as resadd, BAD_CASES, CASES, GRID_LIMIT, KERNEL, Options, Reduction, Refusal, Variant, cases, expectation,
     parse_shape,

@@ -4,7 +4,7 @@ use gridproof_launch::{Buffer, DType, Fill, LaunchError};
 use gridproof_reference::conv1d_qkv_split::{ElementType, Problem, STATE_FILL, Shape, Tensor};
 
 use super::dispatcher::{Chunks, Path};
-use crate::common::{half_buffer, index_buffer, pool_buffer};
+use crate::buffers::{half_buffer, index_buffer, pool_buffer};
 
 /// Elements in the place of a bias that there is not; nobody reads them.
 const NO_BIAS: [u16; 2] = [0, 0];

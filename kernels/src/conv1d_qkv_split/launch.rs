@@ -11,9 +11,8 @@ use gridproof_reference::conv1d_qkv_split::{ElementType, Problem, Shape};
 use super::buffers::buffers;
 use super::dispatcher::{Path, blocks, choose, chunk_count};
 use super::variant::{Options, Variant};
-use crate::common::{
-    Limit, WGSL_BUFFER_LIMIT, arguments, check_addressable, cuda_module, grid_x, named, uniform_words, wgsl_text,
-};
+use crate::assembly::{arguments, cuda_module, named, uniform_words, wgsl_text};
+use crate::limits::{Limit, WGSL_BUFFER_LIMIT, check_addressable, grid_x};
 
 /// Most workgroups in y of a grid, in either language.
 pub const GRID_Y_LIMIT: u64 = 65_535;

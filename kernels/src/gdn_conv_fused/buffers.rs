@@ -3,7 +3,7 @@
 use gridproof_launch::{Buffer, DType, Fill, LaunchError};
 use gridproof_reference::gdn_conv_fused::{POOL_FILL, Problem};
 
-use crate::common::{half_buffer, index_buffer, padded_half_buffer, pool_buffer};
+use crate::buffers::{half_buffer, index_buffer, padded_half_buffer, pool_buffer};
 
 /// All buffers, in the order of the kernel's parameters.
 pub(super) fn buffers(problem: &Problem) -> Result<Vec<Buffer>, LaunchError> {

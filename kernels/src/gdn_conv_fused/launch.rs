@@ -11,10 +11,9 @@ use gridproof_reference::gdn_conv_fused::{Layout, Problem, Shape};
 use super::buffers::buffers;
 use super::dispatcher::{Choice, MOST_ROUNDS, Shift, TEAMS, choose};
 use super::variant::{Options, Variant};
-use crate::common::{
-    Limit, Reduction, WGSL_BUFFER_LIMIT, arguments, check_addressable, check_reduction, cuda_module, grid_x, named,
-    uniform_words, wgsl_text,
-};
+use crate::assembly::{arguments, cuda_module, named, uniform_words, wgsl_text};
+use crate::limits::{Limit, WGSL_BUFFER_LIMIT, check_addressable, check_reduction, grid_x};
+use crate::variant::Reduction;
 
 /// The name of the WGSL module in reports.
 pub const MODULE_NAME: &str = "gdn_conv_fused.wgsl";

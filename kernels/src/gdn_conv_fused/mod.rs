@@ -26,4 +26,5 @@ pub use launch::{CUDA_MODULE_NAME, MODULE_NAME, Refusal, launch};
 pub use request::{Gates, MOST_REQUESTS, Request, ShapeTextError, parse_shape};
 pub use variant::{Options, Variant};
 
-pub use crate::common::{CUDA_GRID_LIMIT, Reduction, UnknownVariant, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT};
+pub use crate::limits::{CUDA_GRID_LIMIT, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT};
+pub use crate::variant::{Reduction, UnknownVariant};

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use gridproof_launch::{Arithmetic, Language};
 
-use crate::common::{Reduction, UnknownVariant, variant_named};
+use crate::variant::{Reduction, UnknownVariant, variant_named};
 
 /// One variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use gridproof_launch::{Buffer, ByteRange, DType, Fill, LaunchError, MayRace, Ten
 use gridproof_reference::gdn_decode::problem::POOL_FILL;
 use gridproof_reference::gdn_decode::{Problem, Shape, StateType};
 
-use crate::common::{half_buffer, index_buffer, padded_half_buffer, pool_buffer};
+use crate::buffers::{half_buffer, index_buffer, padded_half_buffer, pool_buffer};
 
 /// Why the null slot may race.
 const NULL_SLOT: &str = "slot 0 is the null slot: requests without a slot of their own share it, and nobody reads it \

@@ -7,8 +7,8 @@ use gridproof_reference::gdn_decode::{Problem, StateType};
 
 use super::variant::{Options, Variant};
 use crate::catalogue::{Expectation, Outputs, SafeUnder};
-use crate::common::Reduction;
 use crate::expected::Found;
+use crate::variant::Reduction;
 
 /// The workgroup variables of the preparation, in order of their names.
 const PREPARED: [&str; 4] = ["alphas", "betas", "k_normed", "q_normed"];

@@ -9,10 +9,9 @@ use gridproof_reference::gdn_decode::{Path, Problem, Shape, StateType};
 use super::buffers::buffers;
 use super::dispatcher::{Choice, choose};
 use super::variant::{Options, Variant};
-use crate::common::{
-    Limit, Reduction, arguments, check_addressable, check_reduction, cuda_module, grid_x, named, uniform_words,
-    wgsl_text,
-};
+use crate::assembly::{arguments, cuda_module, named, uniform_words, wgsl_text};
+use crate::limits::{Limit, check_addressable, check_reduction, grid_x};
+use crate::variant::Reduction;
 
 /// The name of the WGSL module in reports.
 pub const MODULE_NAME: &str = "gdn_decode.wgsl";

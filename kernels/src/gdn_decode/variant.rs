@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use gridproof_launch::{Arithmetic, Language};
 
-use crate::common::{Reduction, UnknownVariant, variant_named};
+use crate::variant::{Reduction, UnknownVariant, variant_named};
 
 /// One variant of the kernel. The wrong ones run on the kernel for the problem's states: `wide_vec` for bf16,
 /// `pretranspose` for f32.

@@ -1,7 +1,7 @@
 //! What a launch consists of, and what is refused.
 
-use gridproof_kernels::common::{CUDA_GRID_LIMIT, WGSL_GRID_LIMIT};
 use gridproof_kernels::conv1d_qkv_split::{self as split, GRID_Y_LIMIT, Options, Refusal, Variant, parse_shape};
+use gridproof_kernels::limits::{CUDA_GRID_LIMIT, WGSL_GRID_LIMIT};
 use gridproof_launch::{Arithmetic, Contents, DType, Dispatch, Fill, Language, Launch, Source, Target, Value};
 use gridproof_reference::conv1d_qkv_split::{ElementType, Inputs, Problem, Shape, Sizes};
 

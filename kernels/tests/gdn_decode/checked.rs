@@ -1,6 +1,6 @@
 //! One launch of the kernel: proved, compared with its expectation, and every byte with the model.
 
-#[path = "../support/launched.rs"]
+#[path = "../comparison/launched.rs"]
 mod launched;
 
 use std::collections::BTreeMap;

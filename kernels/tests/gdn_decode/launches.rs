@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use gridproof_kernels::common::Limit;
 use gridproof_kernels::gdn_decode::{
     self as decode, CUDA_GRID_LIMIT, Options, Reduction, Refusal, Variant, WGSL_GRID_LIMIT, parse_shape,
 };
+use gridproof_kernels::limits::Limit;
 use gridproof_launch::{Arithmetic, Buffer, Contents, DType, Fill, Language, Launch, Source, Target, Value};
 
 fn launch(variant: Variant, text: &str, options: Options) -> Result<Launch, Refusal> {

@@ -2,7 +2,7 @@
 //!
 //! A mistake is a replacement in the WGSL text; those that have a variant of their own are in `verdicts`.
 
-#[path = "../support/mistaken.rs"]
+#[path = "../comparison/mistaken.rs"]
 mod mistaken;
 
 use std::collections::BTreeSet;
