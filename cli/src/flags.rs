@@ -196,7 +196,8 @@ pub struct SimulationFlags {
     #[arg(long)]
     pub no_threshold: bool,
     /// Search for the smallest value of this shape key (or of grid.x, grid.y or grid.z of a file's launch) that fails;
-    /// by default the kernel's first key, or the longest axis, and only where right outputs lean on a schedule
+    /// by default the kernel's first key, or the longest axis, only where right outputs lean on a schedule, and as far as a
+    /// second or two is enough
     #[arg(long, value_name = "KEY", conflicts_with = "no_threshold")]
     pub threshold: Option<String>,
     /// Run failing schedules of a catalogue kernel to their end, and print how far outputs are from the f64 oracle

@@ -95,10 +95,12 @@ fn both_engines_agree_on_drawn_launches() {
 /// Every variant of the catalogue at shapes that fit into loom.
 #[test]
 fn both_engines_agree_on_the_variants_of_the_catalogue() {
-    let shapes: [(&str, &[&str]); 2] = [
+    let shapes: [(&str, &[&str]); 4] = [
         ("resadd_norm_gemv_int4", &["n=2,k=512", "n=3,k=512"]),
-        // The smallest launch has 16,384 elements of state: loom does not come to an end with it in minutes.
+        // The smallest launches have 16,384 elements of state: loom does not come to an end with them in minutes.
+        ("gdn_conv_fused", &[]),
         ("gdn_decode", &[]),
+        ("conv1d_qkv_split", &["q=64,k=64,v=64,lens=1,width=2", "q=64,k=64,v=64,lens=9"]),
     ];
     let making = Making {
         data_seed: 0,

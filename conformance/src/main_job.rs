@@ -115,20 +115,22 @@ fn mismatch(named: &Named, report: &CheckReport, options: &CheckOptions) -> Resu
     });
     match &report.threshold {
         Some(threshold) if found.is_none() => {
-            let at = expectation_at(named, threshold.value, options)?;
-            let below = match threshold.value {
-                0 | 1 => None,
-                value => Some(expectation_at(named, value - 1, options)?),
-            };
+            let Some(at) = expectation_at(named, threshold.value, options)? else { return Ok(found) };
+            let below = threshold.value.checked_sub(1);
+            let below = below.map(|value| expectation_at(named, value, options)).transpose()?.flatten();
             Ok(threshold_mismatch(threshold, &at, below.as_ref()))
         }
         _ => Ok(found),
     }
 }
 
-/// The expectation of the same launch with another value of its first shape key.
-fn expectation_at(named: &Named, value: u64, options: &CheckOptions) -> Result<Expectation, CheckError> {
+/// The expectation of the same launch with another value of its first shape key; `None` where that is no launch.
+fn expectation_at(named: &Named, value: u64, options: &CheckOptions) -> Result<Option<Expectation>, CheckError> {
     let shape = shape_text(&named.instance.shape, Some((0, value)));
     let kernel = named.family.kernel().name;
-    Ok(catalogue_instance(kernel, Some(named.variant), &shape, options)?.instance.expectation)
+    match catalogue_instance(kernel, Some(named.variant), &shape, options) {
+        Ok(named) => Ok(Some(named.instance.expectation)),
+        Err(CheckError::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

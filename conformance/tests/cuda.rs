@@ -1,13 +1,12 @@
 //! CUDA C++ in checks: what is compiled, what reports quote, and the examples.
-//!
-//! Without NVRTC, every test is listed as ignored with the reason `skipped: ...` in front of its name; with
-//! `GRIDPROOF_REQUIRE_NVRTC=1` every test fails.
+
+mod with_nvrtc;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use gridproof_conformance::check::{CheckError, CheckOptions, check_catalogue, check_file, replay};
-use gridproof_conformance::cuda::{compiled, unavailable};
+use gridproof_conformance::cuda::compiled;
 use gridproof_kernels::{NUMERICS_CUDA, NUMERICS_CUDA_NAME};
 use gridproof_launch::{
     Argument, Arithmetic, Buffer, BufferId, Constant, DType, Dispatch, Fill, Language, Launch, Module, MultiplyAdd,
@@ -17,9 +16,8 @@ use gridproof_reference::numerics::RECIPES;
 use gridproof_report::json;
 use gridproof_report::model::{CheckReport, Verdict};
 use gridproof_simulator::{Config, prove};
-use libtest_mimic::{Arguments, Failed, Trial};
-
-type Test = (&'static str, fn() -> Result<(), Failed>);
+use libtest_mimic::Failed;
+use with_nvrtc::Test;
 
 const TESTS: &[Test] = &[
     ("a_module_is_compiled_once_for_every_set_of_macros", once_for_every_set_of_macros),
@@ -34,17 +32,7 @@ const TESTS: &[Test] = &[
 ];
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let required = std::env::var("GRIDPROOF_REQUIRE_NVRTC").is_ok_and(|value| value == "1");
-    let missing = unavailable().map(ToString::to_string);
-    let trials = TESTS.iter().map(|(name, test)| match missing.clone() {
-        None => Trial::test(*name, test),
-        Some(reason) => {
-            let kind = format!("skipped: {reason}");
-            Trial::test(*name, move || Err(reason.into())).with_kind(kind).with_ignored_flag(!required)
-        }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    with_nvrtc::run(TESTS);
 }
 
 fn check(holds: bool, text: impl Into<String>) -> Result<(), Failed> {

@@ -1,20 +1,17 @@
 //! `gdn_conv_fused` in CUDA C++: the model's bits, and every variant as demanded.
-//!
-//! Without NVRTC, every test is listed as ignored with the reason `skipped: ...` in front of its name; with
-//! `GRIDPROOF_REQUIRE_NVRTC=1` every test fails.
 
 #[path = "../../kernels/tests/gdn_conv_fused/checked.rs"]
 mod checked;
+mod with_nvrtc;
 
 use checked::{Case, HEADS, PROFILES, cases, of_catalogue};
-use gridproof_conformance::cuda::{compiled, unavailable};
+use gridproof_conformance::cuda::compiled;
 use gridproof_kernels::catalogue::SafeUnder;
 use gridproof_kernels::gdn_conv_fused::{KERNEL, Options, Variant, expectation};
 use gridproof_launch::{Language, Launch};
 use gridproof_simulator::{Outcome, Policy, ladder};
-use libtest_mimic::{Arguments, Failed, Trial};
-
-type Test = (&'static str, fn() -> Result<(), Failed>);
+use libtest_mimic::Failed;
+use with_nvrtc::Test;
 
 const TESTS: &[Test] = &[
     ("every_case_has_the_bits_of_the_model", every_case),
@@ -26,17 +23,7 @@ const TESTS: &[Test] = &[
 ];
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let required = std::env::var("GRIDPROOF_REQUIRE_NVRTC").is_ok_and(|value| value == "1");
-    let missing = unavailable().map(ToString::to_string);
-    let trials = TESTS.iter().map(|(name, test)| match missing.clone() {
-        None => Trial::test(*name, test),
-        Some(reason) => {
-            let kind = format!("skipped: {reason}");
-            Trial::test(*name, move || Err(reason.into())).with_kind(kind).with_ignored_flag(!required)
-        }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    with_nvrtc::run(TESTS);
 }
 
 fn compile(launch: &Launch) -> Result<Launch, String> {

@@ -1,19 +1,16 @@
 //! `gdn_decode` in CUDA C++: the model's bits, the 32-bit offsets at their thresholds, and pools beyond 2^32 bytes.
-//!
-//! Without NVRTC, every test is listed as ignored with the reason `skipped: ...` in front of its name; with
-//! `GRIDPROOF_REQUIRE_NVRTC=1` every test fails.
 
 #[path = "../../kernels/tests/gdn_decode/checked.rs"]
 mod checked;
+mod with_nvrtc;
 
 use checked::{Case, PROFILES, cases, rules};
-use gridproof_conformance::cuda::{compiled, unavailable};
+use gridproof_conformance::cuda::compiled;
 use gridproof_kernels::gdn_decode::{KERNEL, Options, Variant};
 use gridproof_launch::{Language, Launch};
 use gridproof_simulator::{Image, Outcome};
-use libtest_mimic::{Arguments, Failed, Trial};
-
-type Test = (&'static str, fn() -> Result<(), Failed>);
+use libtest_mimic::Failed;
+use with_nvrtc::Test;
 
 const TESTS: &[Test] = &[
     ("every_case_has_the_bits_of_the_model", every_case),
@@ -27,17 +24,7 @@ const TESTS: &[Test] = &[
 ];
 
 fn main() {
-    let arguments = Arguments::from_args();
-    let required = std::env::var("GRIDPROOF_REQUIRE_NVRTC").is_ok_and(|value| value == "1");
-    let missing = unavailable().map(ToString::to_string);
-    let trials = TESTS.iter().map(|(name, test)| match missing.clone() {
-        None => Trial::test(*name, test),
-        Some(reason) => {
-            let kind = format!("skipped: {reason}");
-            Trial::test(*name, move || Err(reason.into())).with_kind(kind).with_ignored_flag(!required)
-        }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    with_nvrtc::run(TESTS);
 }
 
 /// Proves a launch and compares it with its expectation and with the model.

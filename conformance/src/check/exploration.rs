@@ -213,7 +213,7 @@ pub(super) fn explore_launch(
     }
     if options.search_threshold && matches!(verdict, Verdict::Racy | Verdict::Faulty) {
         let fails = (Some(Assumption::AnyOrder), true);
-        let (threshold, explored) = search_threshold(launch, named, fails, options, None)?;
+        let (threshold, explored) = search_threshold(launch, named, fails, options, (None, 0))?;
         extras.threshold = threshold;
         extras.explored += explored;
     }

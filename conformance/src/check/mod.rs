@@ -206,8 +206,9 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
         let guess = guess.map(|workgroup| u64::from(workgroup) + 1);
         let between = extras.findings.iter().any(is_between_workgroups);
         let assumption = failing_assumption(examination.verdict, leans_on_rung, between, options);
+        let work = examination.proof.stats.instructions;
         let own_fails = leans_on_rung.is_none_or(|safe| Some(safe.assumption) != assumption);
-        let (threshold, explored) = search_threshold(launch, named, (assumption, own_fails), options, guess)?;
+        let (threshold, explored) = search_threshold(launch, named, (assumption, own_fails), options, (guess, work))?;
         extras.threshold = threshold;
         examination.explored += explored;
     }
@@ -289,14 +290,16 @@ fn search_threshold(
     named: Option<&Named>,
     fails: (Option<Assumption>, bool),
     options: &CheckOptions,
-    guess: Option<u64>,
+    (guess, work): (Option<u64>, u64),
 ) -> Result<(Option<Threshold>, u64), CheckError> {
     let (Some(assumption), own_fails) = fails else { return Ok((None, 0)) };
     let position = options.threshold_key.unwrap_or(0);
     let search = |key: String, own: u64, launches: &dyn Fn(u64) -> Option<Launch>| {
         // A guess is a number of workgroups in a row.
         let guess = guess.filter(|_| position == 0);
-        Search { key, launches, own, options, assumption, own_fails, guess }.run()
+        let counts = launch.dispatches.iter().filter_map(gridproof_launch::Dispatch::workgroups);
+        let workgroups = counts.max().unwrap_or(1);
+        Search { key, launches, own, options, assumption, own_fails, guess, workgroups, work }.run()
     };
     match named {
         Some(Named { family, variant, instance }) => {

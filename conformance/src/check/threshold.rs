@@ -33,7 +33,20 @@ pub(super) struct Search<'a> {
     pub own_fails: bool,
     /// A guess at the result.
     pub guess: Option<u64>,
+    /// Most workgroups of a dispatch of the check's own launch.
+    pub workgroups: u64,
+    /// Invocation-instructions of the check's own launch.
+    pub work: u64,
 }
+
+/// Invocation-instructions that a search may take if nobody asked for it by its key: what a second or two is enough for,
+/// or this many times the check's own launch.
+const UNASKED_WORK: u64 = 1 << 28;
+const UNASKED_TIMES: u64 = 16;
+
+/// Waves of workgroups that a launch may have to be tried, unless the check's own has more. An assumption about slots that
+/// fails does so where the second wave begins, or where workgroups that belong together lie in two.
+const WAVES: u64 = 2;
 
 /// One value, run.
 struct Tried {
@@ -84,17 +97,24 @@ impl Bracket {
 
 impl Search<'_> {
     /// Searches, and counts the schedules run. The threshold is `None` when no value up to the check's own (and, for
-    /// an assumption about slots, four waves of workgroups) fails, or a budget ran out.
+    /// an assumption about slots, two waves of workgroups) fails, a budget ran out, or nobody asked and it takes long.
     pub fn run(&self) -> Result<(Option<Threshold>, u64), CheckError> {
         let limit = match self.assumption {
             Assumption::AnyOrder => self.own,
-            _ => self.own.max(u64::from(self.options.slots).saturating_mul(4)),
+            _ => self.own.max(self.within_waves()),
         };
         let right = if self.own_fails { 0 } else { self.own };
         let wrong = (self.own_fails && self.assumption == Assumption::AnyOrder).then_some(self.own);
         let mut bracket = Bracket { right, wrong, guess: self.guess, limit };
-        let mut explored = 0;
+        let (mut explored, mut work) = (0, 0_u64);
         while let Some(value) = bracket.next() {
+            // A proof, and a run in waves.
+            let estimate = u128::from(self.work) * 2 * u128::from(value) / u128::from(self.own.max(1));
+            work = work.saturating_add(u64::try_from(estimate).unwrap_or(u64::MAX));
+            if self.options.threshold_key.is_none() && work > UNASKED_WORK.max(self.work.saturating_mul(UNASKED_TIMES))
+            {
+                return Ok((None, explored));
+            }
             let Some(tried) = self.fails(value)? else { return Ok((None, explored)) };
             explored += tried.schedules;
             bracket.learn(value, &tried);
@@ -102,6 +122,13 @@ impl Search<'_> {
         let (assumption, slots) = (self.assumption, self.options.slots);
         let found = bracket.wrong.map(|value| Threshold { key: self.key.clone(), value, assumption, slots });
         Ok((found, explored))
+    }
+
+    /// The largest value whose launch should have no more than so many waves, if it grows as the value does.
+    fn within_waves(&self) -> u64 {
+        let most = u128::from(self.options.slots) * u128::from(WAVES);
+        let value = most * u128::from(self.own.max(1)) / u128::from(self.workgroups.max(1));
+        u64::try_from(value).unwrap_or(u64::MAX)
     }
 
     /// Whether the launch of one value fails; what is no launch does not. `None` when a budget ran out.

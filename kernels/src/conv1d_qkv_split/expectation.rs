@@ -10,7 +10,8 @@ use super::variant::Variant;
 use crate::catalogue::{Expectation, Outputs, SafeUnder};
 use crate::expected::Found;
 
-/// What the launch of a variant must be reported as, in either language.
+/// What the launch of a variant must be reported as, in either language. A slot that `conv_state` does not have has to
+/// be less than 2^39 bytes away: of what is farther, the simulator does not say which buffer was meant.
 pub fn expectation(problem: &Problem, variant: Variant) -> Expectation {
     let mut found = Found::default();
     sequences_meet(problem, &mut found);

@@ -68,16 +68,17 @@ impl Rows {
         self.0.iter().rposition(Option::is_some).and_then(|row| u32::try_from(row).ok())
     }
 
-    fn pairs(&self, apart: u32) -> Pairs {
+    /// Whether there are two rows `apart` from each other, with `room` rows behind the later one.
+    fn pairs(&self, apart: u32, room: u32) -> Pairs {
         let mut pairs = Pairs::default();
         let later = self.0.iter().skip(apart as usize);
-        for chunks in self.0.iter().zip(later) {
+        for chunks in self.0.iter().zip(later).rev().skip(room as usize) {
             let (Some(first), Some(second)) = chunks else { continue };
             match first == second {
                 true => pairs.of_one_chunk = true,
                 false => pairs.of_two_chunks = true,
             }
-            if pairs.of_one_chunk && pairs.of_two_chunks {
+            if pairs.of_two_chunks && (pairs.of_one_chunk || apart >= CHUNK) {
                 break;
             }
         }
@@ -109,17 +110,21 @@ impl Stored {
         (first < end).then(|| Self { start, channels: end - start, columns: first - start..behind - start })
     }
 
-    /// Two rows, `apart` from each other, meet where a column of the first is one of the second, `apart` times the
-    /// channels further on. There are fewer than a block of such columns.
+    /// Two rows, `apart` from each other, meet where a column of the later one is one of the earlier one, `apart` times
+    /// the channels further on. There are fewer than a block of such columns. Behind the last row nobody meets.
     fn races(&self, rows: &Rows) -> Races {
         let mut races = Races::default();
         let meets = |apart: &u32| apart.saturating_mul(self.channels) < self.columns.end - self.columns.start;
         for apart in (1..).take_while(meets) {
-            let pairs = rows.pairs(apart);
             let further = apart * self.channels;
+            let (mut room, mut pairs) = (0, rows.pairs(apart, 0));
             for column in self.columns.start..self.columns.end - further {
+                if column / self.channels != room {
+                    room = column / self.channels;
+                    pairs = rows.pairs(apart, room);
+                }
                 let [(block, invocation), (other_block, other_invocation)] =
-                    [column, column + further].map(|c| self.owner(c));
+                    [column, column + further].map(|column| self.owner(column));
                 races.between_workgroups |= pairs.of_two_chunks || pairs.of_one_chunk && block != other_block;
                 races.inside_workgroups |= pairs.of_one_chunk && block == other_block && invocation != other_invocation;
             }

@@ -53,7 +53,7 @@ const VARIANTS: &[VariantEntry] = &[
             "n=1,h=16,hv=64,layout=interleaved",
             "slot=2+2,check=0",
         ],
-        long_shapes: &[],
+        long_shapes: &["n=2,h=16,hv=64,pool=4100,slot=4098"],
     },
     VariantEntry {
         name: "inline",

@@ -1,17 +1,19 @@
 //! One launch of the kernel: proved, compared with its expectation, and every byte with the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "../support/launched.rs"]
+mod launched;
 
-use gridproof_kernels::catalogue::{Outputs as Demanded, Verdict};
+use std::collections::BTreeMap;
+
 use gridproof_kernels::gdn_decode::{Choice, Options, Reduction, Variant, choose, expectation, launch, parse_shape};
-use gridproof_launch::{Arithmetic, Contents, Fill, Launch};
+use gridproof_launch::Launch;
 use gridproof_reference::gdn_decode::model::{self, Outputs};
 use gridproof_reference::gdn_decode::{Path, Problem};
-use gridproof_simulator::finding::{Finding, Severity};
-use gridproof_simulator::{Config, Image, Outcome, prove};
+use gridproof_simulator::finding::Finding;
+use gridproof_simulator::{Config, Outcome};
+use launched::{Patch, Stretch, differences, outputs_as_demanded, proved, touch};
 
-/// What nobody has written yet, in the buffers that start uninitialised: a byte that no result is made of alone.
-const UNTOUCHED: u8 = 0xa5;
+pub use launched::{PROFILES, rules};
 
 /// A launch, and what it is of.
 pub struct Case {
@@ -19,7 +21,7 @@ pub struct Case {
     pub variant: Variant,
     pub options: Options,
     pub choice: Choice,
-    /// With [`UNTOUCHED`] bytes in the place of uninitialised ones, so that every write shows.
+    /// Made so that every write to an output shows.
     pub launch: Launch,
     pub config: Config,
 }
@@ -40,11 +42,7 @@ impl Case {
         let options = Options { reduction, ..options };
         let choice = choose(problem.shape(), variant, options).map_err(|error| error.to_string())?;
         let mut launch = launch(&problem, variant, options).map_err(|error| error.to_string())?;
-        for buffer in &mut launch.buffers {
-            if let Contents::Virtual { fill: fill @ Fill::Uninitialised, .. } = &mut buffer.contents {
-                *fill = Fill::Byte(UNTOUCHED);
-            }
-        }
+        touch(&mut launch, &[]);
         let config = Config { subgroup_size, arithmetic: options.arithmetic, ..Config::default() };
         Ok(Self { problem, variant, options, choice, launch, config })
     }
@@ -57,45 +55,18 @@ impl Case {
     /// Proves the launch as `compile` makes it, and compares findings and outputs with what is demanded.
     pub fn check(&self, compile: impl Fn(&Launch) -> Result<Launch, String>) -> Result<Outcome, String> {
         let outcome = self.check_findings(compile)?;
-        let wrong = self.differences(&outcome);
-        match (expectation(&self.problem, self.variant, self.options).outputs, wrong.is_empty()) {
-            (Demanded::Right, true) | (Demanded::Wrong, false) | (Demanded::NotStated, _) => Ok(outcome),
-            (Demanded::Right, false) => Err(format!("not as the model says: {}", wrong.join("; "))),
-            (Demanded::Wrong, true) => Err("as the model says, where it should not be".to_owned()),
-        }
+        outputs_as_demanded(&expectation(&self.problem, self.variant, self.options), &self.differences(&outcome))?;
+        Ok(outcome)
     }
 
     /// As [`Case::check`], without a look at the outputs.
     pub fn check_findings(&self, compile: impl Fn(&Launch) -> Result<Launch, String>) -> Result<Outcome, String> {
-        let outcome = prove(&compile(&self.launch)?, &self.config).map_err(|error| error.to_string())?;
-        let demanded = expectation(&self.problem, self.variant, self.options);
-        let found = rules(&outcome);
-        let wanted: BTreeSet<_> =
-            demanded.findings.iter().map(|finding| (finding.rule, finding.place.to_owned())).collect();
-        if found != wanted {
-            return Err(format!("found {found:?}, demanded {wanted:?}"));
-        }
-        let racy = found.iter().any(|(rule, _)| matches!(*rule, "GP0001" | "GP0002"));
-        let verdict = match (found.is_empty(), racy) {
-            (true, _) => Verdict::RaceFree,
-            (false, true) => Verdict::Racy,
-            (false, false) => Verdict::Faulty,
-        };
-        if verdict != demanded.verdict {
-            return Err(format!("the verdict is {}, demanded {}", verdict.name(), demanded.verdict.name()));
-        }
-        // A write that happens to leave what was there is a benign part of a race: fine beside the race itself.
-        let explained = |finding: &Finding| {
-            let site = (finding.rule.code(), finding.first.buffer.clone());
-            counts(finding) || self.is_null_slot(finding) || (finding.benign && wanted.contains(&site))
-        };
-        if let Some(finding) = outcome.findings.iter().find(|finding| !explained(finding)) {
-            return Err(format!("a warning that nobody declared: {finding:?}"));
-        }
-        if outcome.exhausted.is_some() || outcome.findings_dropped > 0 || !outcome.decides_every_schedule {
-            return Err("the proof is incomplete".to_owned());
-        }
-        Ok(outcome)
+        proved(
+            &compile(&self.launch)?,
+            &self.config,
+            &expectation(&self.problem, self.variant, self.options),
+            |finding| self.is_null_slot(finding),
+        )
     }
 
     /// Whether the finding is on the null slot, declared, and of a launch with requests without a slot.
@@ -110,25 +81,10 @@ impl Case {
 
     /// The buffers that are not what they were with the model's outputs put in, as far as these are specified.
     pub fn differences(&self, outcome: &Outcome) -> Vec<String> {
-        let mut patches = self.patches(&self.model());
-        for (buffer, offset, length) in self.unspecified() {
-            let id = self.launch.buffers.iter().position(|other| other.name == buffer).unwrap_or_default();
-            let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-            outcome.buffers[id].read(offset, &mut bytes);
-            patches.push((buffer, offset, bytes));
-        }
-        let compare = |(buffer, image): (&gridproof_launch::Buffer, &Image)| {
-            let mut buffer = buffer.clone();
-            for (_, offset, bytes) in patches.iter().filter(|(name, ..)| *name == buffer.name) {
-                put(&mut buffer.contents, *offset, bytes);
-            }
-            let (count, first) = Image::new(&buffer).difference(image);
-            first.map(|first| format!("`{}`: {count} bytes differ, the first at {first}", buffer.name))
-        };
-        self.launch.buffers.iter().zip(&outcome.buffers).filter_map(compare).collect()
+        differences(&self.launch, outcome, (self.patches(&self.model()), self.unspecified()), &[])
     }
 
-    fn patches(&self, model: &Outputs) -> Vec<(&'static str, u64, Vec<u8>)> {
+    fn patches(&self, model: &Outputs) -> Vec<Patch> {
         let shape = self.problem.shape();
         let row = u64::from(shape.steps()) * shape.slot_bytes();
         let states =
@@ -148,7 +104,7 @@ impl Case {
     }
 
     /// What has no right value: buffer, offset and length in bytes.
-    fn unspecified(&self) -> Vec<(&'static str, u64, u64)> {
+    fn unspecified(&self) -> Vec<Stretch> {
         let shape = self.problem.shape();
         let tokens = u64::from(shape.t());
         let output = self.output_bytes();
@@ -164,31 +120,6 @@ impl Case {
         }
         all
     }
-}
-
-/// Puts bytes into initial contents. Where there are patches, one at this offset is replaced.
-fn put(contents: &mut Contents, offset: u64, bytes: &[u8]) {
-    match contents {
-        Contents::Dense(dense) => {
-            let mut changed = dense.to_vec();
-            let start = usize::try_from(offset).unwrap_or(usize::MAX);
-            changed[start..start + bytes.len()].copy_from_slice(bytes);
-            *dense = changed.into();
-        }
-        Contents::Virtual { patches, .. } => {
-            patches.insert(offset, bytes.into());
-        }
-    }
-}
-
-/// Rules and places of what makes the launch wrong.
-pub fn rules(outcome: &Outcome) -> BTreeSet<(&'static str, String)> {
-    let wrong = outcome.findings.iter().filter(|finding| counts(finding));
-    wrong.map(|finding| (finding.rule.code(), finding.first.buffer.clone())).collect()
-}
-
-fn counts(finding: &Finding) -> bool {
-    finding.severity == Severity::Error && !finding.benign && finding.declared.is_none()
 }
 
 /// Small shapes that every kernel and language must have the model's bits at: kernel, shape.
@@ -249,11 +180,3 @@ pub fn cases() -> Vec<(Variant, String)> {
     add(Variant::Auto, "b=1,h=1,hv=2,state=f32".to_owned());
     cases.into_values().collect()
 }
-
-/// The four arithmetic profiles.
-pub const PROFILES: [Arithmetic; 4] = [
-    Arithmetic::FUSED,
-    Arithmetic::SEPARATE,
-    Arithmetic { denormals: gridproof_launch::Denormals::Flush, ..Arithmetic::FUSED },
-    Arithmetic { denormals: gridproof_launch::Denormals::Flush, ..Arithmetic::SEPARATE },
-];

@@ -2,43 +2,28 @@
 //!
 //! A mistake is a replacement in the WGSL text; those that have a variant of their own are in `verdicts`.
 
+#[path = "../support/mistaken.rs"]
+mod mistaken;
+
 use std::collections::BTreeSet;
 
 use gridproof_kernels::gdn_decode::{Options, Variant};
-use gridproof_launch::Source;
-use gridproof_simulator::prove;
+use mistaken::{Symptoms, buffers, mistaken};
 
 use super::checked::{Case, rules};
 
-/// What is found in a wrong kernel: rules and places, and the buffers that are not as the model says.
-#[derive(Debug, PartialEq, Eq)]
-struct Symptoms {
-    rules: BTreeSet<(&'static str, String)>,
-    wrong: Vec<String>,
-}
-
 #[track_caller]
 fn symptoms(variant: Variant, text: &str, subgroup_size: u32, edits: &[(&str, &str)]) -> Symptoms {
-    let mut case = Case::new(variant, text, Options::default(), subgroup_size).expect("there is a launch");
-    let source = &mut case.launch.modules[0].source;
-    let Source::Wgsl(kernel) = source else { panic!("{} is not WGSL", source.language()) };
-    let mut wrong = kernel.to_string();
-    for (right, mistake) in edits {
-        assert!(wrong.contains(right), "nothing to replace: {right}");
-        wrong = wrong.replace(right, mistake);
-    }
-    *source = Source::Wgsl(wrong.into());
-    let outcome = prove(&case.launch, &case.config).unwrap_or_else(|error| panic!("{edits:?}: {error}"));
-    let wrong = case.differences(&outcome).into_iter().map(|text| text.split('`').nth(1).unwrap_or("").to_owned());
-    Symptoms { rules: rules(&outcome), wrong: wrong.collect() }
+    let case = Case::new(variant, text, Options::default(), subgroup_size).expect("there is a launch");
+    let outcome = mistaken(&case.launch, &case.config, edits);
+    Symptoms { rules: rules(&outcome), wrong: buffers(&case.differences(&outcome)) }
 }
 
 /// No detector sees the mistake, but these buffers are not as the model says.
 #[track_caller]
 fn only_wrong(variant: Variant, text: &str, edits: &[(&str, &str)], buffers: &[&str]) {
     let found = symptoms(variant, text, 32, edits);
-    let wrong = buffers.iter().map(|name| (*name).to_owned()).collect();
-    assert_eq!(found, Symptoms { rules: BTreeSet::new(), wrong }, "{} {text}: {edits:?}", variant.name());
+    assert_eq!(found, Symptoms::only_wrong(buffers), "{} {text}: {edits:?}", variant.name());
 }
 
 /// A detector finds the mistake: this rule, on this place, and no other.

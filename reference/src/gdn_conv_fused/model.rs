@@ -15,7 +15,6 @@
 //! what fills the pool, and of several with one slot each starts from its first contents.
 
 use gridproof_launch::Arithmetic;
-use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::outputs::Outputs;
@@ -65,46 +64,30 @@ struct Head {
 }
 
 /// All value heads of all requests.
-fn heads<P: Profile>(numerics: Numerics<P>, problem: &Problem) -> Vec<Head> {
+fn heads<P: Profile>(n: Numerics<P>, problem: &Problem) -> Vec<Head> {
     let heads = u64::from(problem.shape().hv());
-    let all = 0..u64::from(problem.shape().n()) * heads;
-    let task = |index: u64| Task { numerics, problem, request: (index / heads) as u32, hv: (index % heads) as u32 };
-    all.into_par_iter().map(|index| pulp::Arch::new().dispatch(task(index))).collect()
+    let all = (0..u64::from(problem.shape().n()) * heads).into_par_iter();
+    all.map(|index| head(n, &Request::new(problem, (index / heads) as u32), (index % heads) as u32)).collect()
 }
 
-/// One value head of one request, to be compiled for the vector instructions that the machine has.
-struct Task<'a, P: Profile> {
-    numerics: Numerics<P>,
-    problem: &'a Problem,
-    request: u32,
-    hv: u32,
-}
-
-impl<P: Profile> NullaryFnOnce for Task<'_, P> {
-    type Output = Head;
-
-    #[inline(always)]
-    fn call(self) -> Head {
-        let Self { numerics: n, problem, request, hv } = self;
-        let request = Request::new(problem, request);
-        let mut output = vec![0; ELEMENTS * 2];
-        if request.slot().is_none() {
-            return Head { output, state: vec![] };
-        }
-        let token = SharedOut::new(&token(n, &request, hv));
-        let mut state = vec![0; ELEMENTS * ELEMENTS * 2];
-        for v in 0..ELEMENTS {
-            let mut row = row(&numbers(&request.state_row(hv, v)));
-            let o = token.advance(n, &mut row, v);
-            store(&mut output[v * 2..], &[o]);
-            store(&mut state[v * ELEMENTS * 2..], &elements(&row));
-        }
-        Head { output, state }
+/// One value head of one request.
+fn head<P: Profile>(n: Numerics<P>, request: &Request<'_>, hv: u32) -> Head {
+    let mut output = vec![0; ELEMENTS * 2];
+    if request.slot().is_none() {
+        return Head { output, state: vec![] };
     }
+    let token = SharedOut::new(&token(n, request, hv));
+    let mut state = vec![0; ELEMENTS * ELEMENTS * 2];
+    for v in 0..ELEMENTS {
+        let mut row = row(&numbers(&request.state_row(hv, v)));
+        let o = token.advance(n, &mut row, v);
+        store(&mut output[v * 2..], &[o]);
+        store(&mut state[v * ELEMENTS * 2..], &elements(&row));
+    }
+    Head { output, state }
 }
 
 /// The token of a request for one value head, out of the convolution.
-#[inline(always)]
 pub(super) fn token<P: Profile>(n: Numerics<P>, request: &Request<'_>, hv: u32) -> Token {
     let mut vectors = [[0.0; ELEMENTS]; 3];
     for (vector, first) in vectors.iter_mut().zip(request.first_channels(hv)) {
@@ -123,7 +106,6 @@ pub(super) fn token<P: Profile>(n: Numerics<P>, request: &Request<'_>, hv: u32) 
 }
 
 /// One channel of the convolution, with SiLU.
-#[inline(always)]
 fn convolved<P: Profile>(n: Numerics<P>, channel: Channel) -> f32 {
     let Channel { tokens, weights, bias } = channel;
     let mut sum = n.mul(f16_to_f32(tokens[0]), f16_to_f32(weights[0]));
@@ -133,7 +115,6 @@ fn convolved<P: Profile>(n: Numerics<P>, channel: Channel) -> f32 {
     n.silu(n.add(sum, f16_to_f32(bias)))
 }
 
-#[inline(always)]
 fn numbers(bits: &[u16; ELEMENTS]) -> Vector {
     let mut numbers = [0.0; ELEMENTS];
     for (number, &bits) in numbers.iter_mut().zip(bits) {
@@ -143,7 +124,6 @@ fn numbers(bits: &[u16; ELEMENTS]) -> Vector {
 }
 
 /// Rounds `numbers` into the first bytes of `bytes`.
-#[inline(always)]
 fn store(bytes: &mut [u8], numbers: &[f32]) {
     for (bytes, &x) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
         *bytes = f32_to_f16(x).to_le_bytes();

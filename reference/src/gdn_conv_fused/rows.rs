@@ -25,7 +25,6 @@ pub(super) const SHARE: usize = ELEMENTS / LANES;
 pub(super) type Row = [[f32; LANES]; SHARE];
 
 /// `x`, shared out.
-#[inline(always)]
 pub(super) fn row(x: &Vector) -> Row {
     let mut row = [[0.0; LANES]; SHARE];
     for lane in 0..LANES {
@@ -37,7 +36,6 @@ pub(super) fn row(x: &Vector) -> Row {
 }
 
 /// The elements of a row in their order.
-#[inline(always)]
 pub(super) fn elements(row: &Row) -> Vector {
     let mut x = [0.0; ELEMENTS];
     for lane in 0..LANES {
@@ -58,13 +56,11 @@ pub(super) struct SharedOut {
 }
 
 impl SharedOut {
-    #[inline(always)]
     pub(super) fn new(token: &Token) -> Self {
         Self { q: row(&token.q), k: row(&token.k), v: token.v, alpha: token.alpha, beta: token.beta }
     }
 
     /// Takes row `v` of the state through the token; returns its output.
-    #[inline(always)]
     pub(super) fn advance<P: Profile>(&self, n: Numerics<P>, row: &mut Row, v: usize) -> f32 {
         for s in row.as_flattened_mut() {
             *s = n.mul(self.alpha, *s);
@@ -78,7 +74,6 @@ impl SharedOut {
 }
 
 /// The sum of products over all lanes.
-#[inline(always)]
 fn sum<P: Profile>(n: Numerics<P>, row: &Row, x: &Row) -> f32 {
     let mut lanes = [0.0; LANES];
     for (row, x) in row.iter().zip(x) {
