@@ -104,24 +104,29 @@ struct Block {
 GP_FUNCTION Block block_of(unsigned int number) {
     bool exists = number < BLOCKS;
     if (DOUBLE_V && number >= 4 * H) {
-        // 4 H of the 2 H + number are behind; as one difference, compilers have no sum that wraps.
-        return Block{number - 2 * H, 0, 8, exists};
+        return Block{2 * H + number - 4 * H, 0, 8, exists};
     }
     return Block{number / 2, number % 2 * (HEAD_WORDS / 2), 4, exists};
+}
+
+// The first word of a block, of all channels. In 64 bits: compilers make wrapped sums of differences that are shifted
+// in 32.
+GP_FUNCTION size_t first_word(const Block &block) {
+    return (size_t)block.head * HEAD_WORDS + block.first;
 }
 
 // The word of `qkvz` at which a head begins, counted through q, k and v.
 GP_FUNCTION size_t input_word(unsigned int request, unsigned int head) {
     size_t row = (size_t)request * (ROW_WORDS + HV * HEAD_WORDS);
     if constexpr (!INTERLEAVED) {
-        return row + head * HEAD_WORDS;
+        return row + (size_t)head * HEAD_WORDS;
     }
     // A key head has its query, its key, the values and the z of its value heads.
-    constexpr unsigned int GROUP = (2 + 2 * RATIO) * HEAD_WORDS;
-    unsigned int column = head * GROUP;
+    constexpr size_t GROUP = (2 + 2 * RATIO) * HEAD_WORDS;
+    size_t column = head * GROUP;
     if (head >= 2 * H) {
         unsigned int value_head = head - 2 * H;
-        column = value_head / RATIO * GROUP + (2 + value_head % RATIO) * HEAD_WORDS;
+        column = value_head / RATIO * GROUP + (size_t)(2 + value_head % RATIO) * HEAD_WORDS;
     } else if (head >= H) {
         column = (head - H) * GROUP + HEAD_WORDS;
     }
@@ -150,7 +155,7 @@ GP_FUNCTION float taps(float oldest, float middle, float newest, float x, unsign
 }
 
 // Two channels, oldest row first.
-GP_FUNCTION float2 convolve(const Tensors &tensors, unsigned int pair, uint4 rows) {
+GP_FUNCTION float2 convolve(const Tensors &tensors, size_t pair, uint4 rows) {
     uint4 weights = tensors.conv_weight[pair];
     unsigned int bias = tensors.conv_bias[pair];
     return make_float2(taps(gp_f16x2_lo(rows.x), gp_f16x2_lo(rows.y), gp_f16x2_lo(rows.z), gp_f16x2_lo(rows.w),
@@ -185,7 +190,7 @@ GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, siz
     }
     const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
     // Of all channels.
-    unsigned int pairs = block.head * HEAD_WORDS + block.first;
+    size_t pairs = first_word(block);
     // The rows and the new token, oldest first.
     uint4 words[MOST_WORDS];
 #pragma unroll
@@ -238,7 +243,7 @@ GP_FUNCTION void keep_rounds(const Tensors &tensors, const Work &work, size_t ro
             for (unsigned int i = 0; i < MOST_WORDS; i++) {
                 if (i < block.words) {
                     unsigned int word = i * LANES + work.lane;
-                    const unsigned int *state = tensors.conv_state + rows + block.head * HEAD_WORDS + block.first + word;
+                    const unsigned int *state = tensors.conv_state + rows + first_word(block) + word;
                     kept.words[ROUND][i][0] = state[ROW_WORDS];
                     kept.words[ROUND][i][1] = state[2 * ROW_WORDS];
                     kept.words[ROUND][i][2] = source[word];
@@ -249,32 +254,45 @@ GP_FUNCTION void keep_rounds(const Tensors &tensors, const Work &work, size_t ro
     }
 }
 
+// All rounds of blocks, from this one on.
 template <unsigned int ROUND>
 GP_FUNCTION void shift_rounds(const Tensors &tensors, const Work &work, size_t rows, const Kept &kept) {
-    if constexpr (ROUND < ROUNDS) {
+    if constexpr (SHIFTS_INLINE && ROUND < ROUNDS) {
         Block block = block_of(ROUND * TEAMS + work.team);
         if (block.exists || SURPLUS_THREADS) {
-            const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
 #pragma unroll
             for (unsigned int i = 0; i < MOST_WORDS; i++) {
-                if (i >= block.words) {
-                    continue;
-                }
-                unsigned int word = i * LANES + work.lane;
-                unsigned int *state = tensors.conv_state + rows + block.head * HEAD_WORDS + block.first + word;
-                if constexpr (INLINE_ALL) {
-                    constexpr unsigned int STRIDE = WRONG_ROW_STRIDE / 2;
-                    state[0] = state[STRIDE];
-                    state[STRIDE] = state[2 * STRIDE];
-                    state[2 * STRIDE] = source[word];
-                } else {
-                    state[0] = kept.words[SHIFTS_INLINE ? ROUND : 0][SHIFTS_INLINE ? i : 0][0];
-                    state[ROW_WORDS] = kept.words[SHIFTS_INLINE ? ROUND : 0][SHIFTS_INLINE ? i : 0][1];
-                    state[2 * ROW_WORDS] = kept.words[SHIFTS_INLINE ? ROUND : 0][SHIFTS_INLINE ? i : 0][2];
+                if (i < block.words) {
+                    unsigned int word = i * LANES + work.lane;
+                    unsigned int *state = tensors.conv_state + rows + first_word(block) + word;
+                    state[0] = kept.words[ROUND][i][0];
+                    state[ROW_WORDS] = kept.words[ROUND][i][1];
+                    state[2 * ROW_WORDS] = kept.words[ROUND][i][2];
                 }
             }
         }
         shift_rounds<ROUND + 1>(tensors, work, rows, kept);
+    }
+}
+
+// Variant `inline_all`.
+GP_FUNCTION void shift_from_memory(const Tensors &tensors, const Work &work, size_t rows) {
+    constexpr unsigned int STRIDE = WRONG_ROW_STRIDE / 2;
+#pragma unroll 1
+    for (unsigned int round = 0; round < ROUNDS; round++) {
+        Block block = block_of(round * TEAMS + work.team);
+        if (!block.exists) {
+            continue;
+        }
+        const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
+#pragma unroll 1
+        for (unsigned int i = 0; i < block.words; i++) {
+            unsigned int word = i * LANES + work.lane;
+            unsigned int *state = tensors.conv_state + rows + first_word(block) + word;
+            state[0] = state[STRIDE];
+            state[STRIDE] = state[2 * STRIDE];
+            state[2 * STRIDE] = source[word];
+        }
     }
 }
 
@@ -429,8 +447,11 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     if (work.lane == 0) {
         *(uint2 *)own_rows = make_uint2(gp_f16x2_pack(read[0], read[1]), gp_f16x2_pack(read[2], read[3]));
     }
-    if (INLINE_ALL || (SHIFTS_INLINE && value_head == 0)) {
+    if (value_head == 0) {
         shift_rounds<0>(tensors, work, rows, kept);
+    }
+    if constexpr (INLINE_ALL) {
+        shift_from_memory(tensors, work, rows);
     }
 }
 
