@@ -100,7 +100,8 @@ fn both_engines_agree_on_the_variants_of_the_catalogue() {
         // The smallest launches have 16,384 elements of state: loom does not come to an end with them in minutes.
         ("gdn_conv_fused", &[]),
         ("gdn_decode", &[]),
-        ("conv1d_qkv_split", &["q=2,k=2,v=2,lens=1,width=3", "q=2,k=2,v=2,lens=3"]),
+        // One token: with more, block routing races inside one subgroup, of which loom knows nothing.
+        ("conv1d_qkv_split", &["q=2,k=2,v=2,lens=1,width=3", "q=2,k=2,v=2,lens=1"]),
     ];
     let making = Making {
         data_seed: 0,
