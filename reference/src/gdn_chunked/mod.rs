@@ -37,8 +37,12 @@ pub mod problem;
 pub mod shape;
 pub mod tolerance;
 
+#[cfg(test)]
+mod golden;
 mod lanes;
 mod materialize;
+#[cfg(test)]
+mod plain;
 mod rows;
 mod seeded;
 mod segments;
@@ -52,3 +56,6 @@ pub use outputs::{Outputs, Scratch};
 pub use path::Path;
 pub use problem::{Decay, Inputs, Problem, StateKind};
 pub use shape::{Chunk, HEAD, Shape, Sizes};
+
+#[cfg(test)]
+mod tests;

@@ -166,6 +166,22 @@ impl Head {
     }
 }
 
+/// What a head puts out before norm and gate, by token, and its state after them.
+#[cfg(test)]
+pub(super) fn cores_and_state<P: Profile>(
+    n: Numerics<P>,
+    path: Path,
+    tokens: Vec<Token>,
+    state: Vec<f32>,
+    c: usize,
+) -> (Vec<Vector>, Vec<f32>) {
+    let head = match path {
+        Path::Chunked => Head::chunked(n, tokens, state, c),
+        Path::Serial => Head::serial(n, tokens, state),
+    };
+    (head.core, head.state)
+}
+
 /// The kernel `norm_silu`: RMSNorm with weights, and the gate.
 fn norm_silu<P: Profile>(n: Numerics<P>, x: &Vector, weight: &[f32], z: &[f32]) -> Vector {
     let inverse = n.rsqrt(n.multiply_add(workgroup_dot(n, x, x), INVERSE_HEAD, EPSILON));
