@@ -59,10 +59,10 @@ fn no_buffer_outgrows_signed_64_bit_offsets() {
         |s| (s.lengths, s.h, s.hv, s.d) = (vec![1], 1, most, d),
         &message("w_beta", [most.into(), d.into(), 4]),
     );
-    // 2^15 sequences with 2^46 elements each; their convolution's states still fit.
+    // 2^16 sequences with nearly 2^46 elements each; their convolution's states still fit.
     check_sizes(
-        |s| (s.lengths, s.h, s.hv) = (vec![1; 1 << 15], 1, most),
-        &message("state", [1 << 15, u64::from(most) * 16_384, 4]),
+        |s| (s.lengths, s.h, s.hv) = (vec![1; 1 << 16], 1, most),
+        &message("state", [1 << 16, u64::from(most) * 16_384, 4]),
     );
     check_sizes(
         |s| (s.lengths, s.h, s.hv) = (vec![1; 1 << 20], most, most),

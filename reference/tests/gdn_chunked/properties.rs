@@ -110,7 +110,8 @@ proptest! {
         tokens.rotate_left(turn);
         let rotated = |tensor: &[f32]| {
             let mut tensor = tensor.to_vec();
-            tensor.rotate_left(turn * tensor.len() / tokens.len());
+            let length = tensor.len() / tokens.len();
+            tensor.rotate_left(turn * length);
             tensor
         };
         let inputs = problem.inputs();

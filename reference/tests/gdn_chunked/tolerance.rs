@@ -3,7 +3,7 @@
 
 use gridproof_launch::Arithmetic;
 use gridproof_reference::gdn_chunked::model::run;
-use gridproof_reference::gdn_chunked::tolerance::{Deviation, Place, check};
+use gridproof_reference::gdn_chunked::tolerance::{Deviation, Place, check, check_values};
 use gridproof_reference::gdn_chunked::{Bounds, Decay, Inputs, Outputs, Path, Problem, Sizes, StateKind};
 
 use super::{DECAYS, PROFILES, STATES, changed, seeded, sizes, with_own_key_heads};
@@ -15,8 +15,9 @@ fn problem() -> Problem {
 
 fn check_holds(problem: &Problem) {
     for path in Path::ALL {
+        let bounds = Bounds::new(problem, path);
         for arithmetic in PROFILES {
-            let verdict = check(problem, path, &run(problem, path, arithmetic));
+            let verdict = check_values(problem, &bounds, &run(problem, path, arithmetic));
             assert_eq!(verdict, Ok(()), "{path:?}, {arithmetic}, {:?}", problem.shape());
         }
     }
