@@ -263,8 +263,8 @@ impl Plain<'_> {
         let (n, inputs, place) = (self.n, self.problem.inputs(), (token * self.hv + hv) * 128);
         let x = &self.s.core[place..place + 128];
         let inverse = n.rsqrt(n.multiply_add(self.sum(|i| n.mul(x[i], x[i])), 1.0 / 128.0, 1e-6));
-        for i in 0..128 {
-            let normed = n.mul(n.mul(x[i], inverse), inputs.norm_weight[i]);
+        for (i, &x) in x.iter().enumerate() {
+            let normed = n.mul(n.mul(x, inverse), inputs.norm_weight[i]);
             self.out.output[place + i] = n.mul(normed, n.silu(inputs.z[place + i]));
         }
     }

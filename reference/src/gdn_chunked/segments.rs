@@ -160,7 +160,7 @@ impl Segment {
     /// and 1.
     pub(super) fn gains(&self) -> (Vec<f64>, f64) {
         let gain =
-            |decay: Bounded, q: &[Bounded]| decay.value * length(q.iter().map(|q| q.value)) / (HEAD as f64).sqrt();
+            |decay: Bounded, q: &[Bounded]| decay.value * length(q.iter().map(|q| q.value)) / f64::from(HEAD).sqrt();
         match self {
             Self::Chunk(tokens) => {
                 let last = tokens.last().map_or(1.0, |last| last.decay.value);
