@@ -21,9 +21,7 @@ fn problem(lengths: &[u32], [h, hv]: [u32; 2], c: u32, decay: Decay, seed: u64) 
 fn without_missing(scratch: Scratch, path: Path) -> Scratch {
     match path {
         Path::Chunked => scratch,
-        Path::Serial => {
-            Scratch { gamma: vec![], w: vec![], u: vec![], attention: vec![], residual: vec![], ..scratch }
-        }
+        Path::Serial => Scratch { gamma: vec![], w: vec![], u: vec![], attention: vec![], residual: vec![], ..scratch },
     }
 }
 
@@ -98,7 +96,7 @@ fn the_derived_bound_is_not_far_above_the_errors() {
             let one = shares(&problem(&[1, 1, 1], [1, 4], 16, Decay::Normal, 5), path, arithmetic);
             assert!(one.iter().all(|share| (0.03..=1.0).contains(share)), "{path:?}, {arithmetic}: {one:?}");
             let many = shares(&problem(&[40, 3], [1, 2], 32, Decay::Strong, 5), path, arithmetic);
-            assert!(many.iter().all(|share| (0.001..=1.0).contains(share)), "{path:?}, {arithmetic}: {many:?}");
+            assert!(many.iter().all(|share| (0.02..=1.0).contains(share)), "{path:?}, {arithmetic}: {many:?}");
         }
     }
 }

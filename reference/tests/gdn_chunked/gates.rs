@@ -76,7 +76,8 @@ fn chunks_equal_single_tokens() {
 fn fifteen_runs_with_chunks_of_every_size_agree() {
     for seed in 0..15 {
         let decay = DECAYS[seed as usize % 2];
-        let outputs = CHUNKS.map(|c| run(&problem(77, c, decay, StateKind::Random, seed), Path::Chunked, Arithmetic::FUSED));
+        let outputs =
+            CHUNKS.map(|c| run(&problem(77, c, decay, StateKind::Random, seed), Path::Chunked, Arithmetic::FUSED));
         for other in &outputs[1..] {
             let output = largest_distance(&outputs[0].output, &other.output);
             let state = largest_distance(&outputs[0].state, &other.state);

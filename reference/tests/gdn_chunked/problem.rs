@@ -15,14 +15,8 @@ fn check_sizes(change: impl Fn(&mut Sizes), message: &str) {
 fn sizes_are_checked() {
     check_sizes(|s| s.lengths.clear(), "lengths is empty: at least 1 sequence is required");
     check_sizes(|s| s.lengths.push(0), "lengths[2] = 0: every sequence must have at least 1 token");
-    check_sizes(
-        |s| s.lengths[1] = 2_147_483_615,
-        "lengths[0..=1] add up to 2147483648 tokens, more than 2147483647",
-    );
-    check_sizes(
-        |s| s.lengths = vec![u32::MAX; 3],
-        "lengths[0..=0] add up to 4294967295 tokens, more than 2147483647",
-    );
+    check_sizes(|s| s.lengths[1] = 2_147_483_615, "lengths[0..=1] add up to 2147483648 tokens, more than 2147483647");
+    check_sizes(|s| s.lengths = vec![u32::MAX; 3], "lengths[0..=0] add up to 4294967295 tokens, more than 2147483647");
     check_sizes(|s| s.h = 0, "h = 0, hv = 4: at least 1 key head and 1 value head are required");
     check_sizes(|s| s.hv = 0, "h = 2, hv = 0: at least 1 key head and 1 value head are required");
     for hv in [1, 5] {
@@ -51,10 +45,7 @@ fn no_buffer_outgrows_signed_64_bit_offsets() {
     let d = most - 127;
     check_sizes(|s| (s.lengths, s.d) = (vec![tokens], d), &message("hidden", [tokens.into(), d.into(), 4]));
     let dim = u64::from(most) * 384;
-    check_sizes(
-        |s| (s.lengths, s.h, s.hv) = (vec![tokens], most, most),
-        &message("qkv", [tokens.into(), dim, 4]),
-    );
+    check_sizes(|s| (s.lengths, s.h, s.hv) = (vec![tokens], most, most), &message("qkv", [tokens.into(), dim, 4]));
     check_sizes(
         |s| (s.lengths, s.h, s.hv, s.d) = (vec![1], 1, most, d),
         &message("w_beta", [most.into(), d.into(), 4]),

@@ -67,7 +67,8 @@ fn in_two_calls(case: &Case, problem: &Problem, cuts: &[u32]) -> [(Problem, Outp
     let tokens = case.tokens();
     let first: Vec<Range<u32>> =
         tokens.iter().zip(cuts).map(|(tokens, &cut)| tokens.start..tokens.start + cut).collect();
-    let second: Vec<Range<u32>> = tokens.iter().zip(cuts).map(|(tokens, &cut)| tokens.start + cut..tokens.end).collect();
+    let second: Vec<Range<u32>> =
+        tokens.iter().zip(cuts).map(|(tokens, &cut)| tokens.start + cut..tokens.end).collect();
     let before = part(problem, &first, problem.inputs().conv_state.clone(), problem.inputs().state.clone());
     let left = case.run(&before);
     let after = part(problem, &second, left.conv_state.clone(), left.state.clone());

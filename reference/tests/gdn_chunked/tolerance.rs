@@ -269,12 +269,8 @@ fn a_token_or_a_chunk_left_out_is_found() {
     // The last token's key is 0, so that nothing of it is written; the second chunk starts from the first state.
     check_found(&right, |inputs| inputs.qkv[17 * 1024..18 * 1024].fill(0.0));
     for path in Path::ALL {
-        let first = super::part(
-            &right,
-            &[0..16, 18..21],
-            right.inputs().conv_state.clone(),
-            right.inputs().state.clone(),
-        );
+        let first =
+            super::part(&right, &[0..16, 18..21], right.inputs().conv_state.clone(), right.inputs().state.clone());
         let state = run(&first, path, Arithmetic::FUSED).state;
         let place = damaged(&right, path, |outputs| outputs.state = state);
         assert!(matches!(place, Place::State { sequence: 0, .. }), "{place}");
