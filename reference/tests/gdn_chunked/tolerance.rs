@@ -57,7 +57,8 @@ fn it_says_something_of_long_sequences() {
         let problem = seeded(Sizes { h: 1, hv: 3, c: 32, ..sizes(&[384]) }, decay, StateKind::Random, 8);
         for path in Path::ALL {
             let [core, state] = largest_bounds(&problem, path);
-            assert!(core < 1e-3 && state < 1e-2, "{path:?}, {decay:?}: {core}, {state}");
+            // Followed number by number, errors would double every few tokens where nothing decays.
+            assert!(core < 5e-3 && state < 5e-2, "{path:?}, {decay:?}: {core}, {state}");
             assert_eq!(check(&problem, path, &run(&problem, path, Arithmetic::FUSED)), Ok(()));
         }
     }
