@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use gridproof_launch::Arithmetic;
 use gridproof_reference::gdn_chunked::{
-    Bound, Bounds, Inputs, Outputs, Path, Problem, Sizes, StateKind, model, tolerance,
+    Bound, Bounds, Inputs, L2Norm, Oracle, Outputs, Path, Problem, Sizes, StateKind, model, tolerance,
 };
 use proptest::prelude::*;
 
@@ -186,6 +186,33 @@ proptest! {
         }
         let of_states = bounds.state.iter().copied().zip(second.state.iter().map(twice));
         prop_assert!(agree(&whole.state, &last.state, of_states));
+    }
+
+    #[test]
+    fn a_wrong_state_spreads_no_further_than_the_derived_bound(case in cases(), turn in 1_usize..128) {
+        let (problem, length) = (case.problem(), 0.25);
+        // Every row is off by a vector of this length: that of another row, or a unit vector.
+        let wrong = changed(&problem, |inputs| {
+            let others = inputs.state.clone();
+            for (row, state) in inputs.state.as_chunks_mut::<128>().0.iter_mut().enumerate() {
+                let other = &others.as_chunks::<128>().0[(row + turn) % (others.len() / 128)];
+                let size = other.iter().map(|s| s * s).sum::<f32>().sqrt();
+                match size > 0.0 {
+                    true => state.iter_mut().zip(other).for_each(|(s, other)| *s += length * other / size),
+                    false => state[(row + turn) % 128] += length,
+                }
+            }
+        });
+        // A little longer, for the roundings above.
+        let rows = vec![1.0001 * f64::from(length); problem.inputs().state.len() / 128];
+        let bounds = Bounds::continued(&wrong, case.path, &rows);
+        let truth = Oracle::new(&problem, L2Norm::RsqrtOfSumPlusEps);
+        let holds = |bounds: &[Bound], truth: &[f64]| {
+            bounds.iter().zip(truth).all(|(bound, truth)| (truth - bound.value).abs() <= bound.error)
+        };
+        prop_assert!(holds(&bounds.core, &truth.core) && holds(&bounds.state, &truth.state));
+        prop_assert!(holds(&bounds.output, &truth.output));
+        prop_assert!(bounds.core.iter().chain(&bounds.state).all(|bound| bound.error < 1.0));
     }
 
     #[test]
