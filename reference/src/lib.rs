@@ -3,6 +3,7 @@
 
 pub mod conv1d_qkv_split;
 pub mod delta_rule;
+pub mod gdn_chunked;
 pub mod gdn_conv_fused;
 pub mod gdn_decode;
 pub mod numerics;
