@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod common;
 pub mod conv1d_qkv_split;
+pub mod gdn_chunked;
 pub mod gdn_conv_fused;
 pub mod gdn_decode;
 pub mod resadd_norm_gemv_int4;
