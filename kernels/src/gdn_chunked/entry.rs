@@ -15,7 +15,11 @@ pub const KERNEL: Kernel = Kernel {
 };
 
 const SHAPE_KEYS: &[ShapeKey] = &[
-    ShapeKey { name: "t", meaning: "tokens of each sequence, or a list 33+5 with one number per sequence", default: "33" },
+    ShapeKey {
+        name: "t",
+        meaning: "tokens of each sequence, or a list 33+5 with one number per sequence",
+        default: "33",
+    },
     ShapeKey { name: "h", meaning: "key heads", default: "1" },
     ShapeKey { name: "hv", meaning: "value heads, a multiple of h", default: "2" },
     ShapeKey { name: "seqs", meaning: "sequences, up to 65536, where t is no list", default: "1" },
