@@ -27,15 +27,27 @@
 //! S  <- e^gamma_last S + sum_j e^(gamma_last - gamma_j) R_j (outer) k_j
 //! ```
 
+pub mod bounds;
 pub mod error;
+pub mod model;
+pub mod oracle;
 pub mod outputs;
 pub mod path;
 pub mod problem;
 pub mod shape;
+pub mod tolerance;
 
+mod lanes;
+mod materialize;
+mod rows;
 mod seeded;
+mod segments;
+mod sequence;
+mod solve;
 
+pub use bounds::{Bound, Bounds};
 pub use error::ProblemError;
+pub use oracle::{L2Norm, Oracle};
 pub use outputs::{Outputs, Scratch};
 pub use path::Path;
 pub use problem::{Decay, Inputs, Problem, StateKind};
