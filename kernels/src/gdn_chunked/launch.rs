@@ -135,3 +135,28 @@ fn constants(shape: &Shape, variant: Variant, options: Options) -> BTreeMap<Stri
     }
     named(constants)
 }
+
+#[cfg(test)]
+mod tests {
+    use gridproof_reference::gdn_chunked::{Path, Sizes};
+
+    use super::*;
+
+    /// So many heads have states that take gigabytes: there is no problem to test with.
+    #[test]
+    fn more_blocks_of_channels_than_a_grid_has_in_y_are_refused() {
+        for (hv, wanted) in [(65_533, Ok([1, 65_535, 1])), (65_534, Err(()))] {
+            let sizes = Sizes { lengths: vec![1], h: 1, hv, k: 128, v: 128, d: 128, c: 16 };
+            let shape = Shape::new(sizes).unwrap_or_else(|error| panic!("{error}"));
+            for language in [Language::Wgsl, Language::Cuda] {
+                let message = format!(
+                    "`conv_state_update` of 1 tokens in 1 sequences, h = 1, hv = {hv}: 65536 workgroups, but a {} grid \
+                     has at most 65535 in y",
+                    language.title()
+                );
+                let found = grid(&shape, &steps(&shape, Path::Serial)[1], language).map_err(|error| error.to_string());
+                assert_eq!(found, wanted.map_err(|()| message));
+            }
+        }
+    }
+}

@@ -76,11 +76,8 @@ fn a_missing_barrier_of_solve_is_shown_with_both_lines() {
         for subgroup_size in SUBGROUPS {
             let found = lines(variant, "t=2,hv=1", subgroup_size);
             assert!(!found.is_empty());
-            let parts = if subgroup_size < 32 {
-                "return scratch[at] + scratch[at + 1u];"
-            } else {
-                "return scratch[at];"
-            };
+            let parts =
+                if subgroup_size < 32 { "return scratch[at] + scratch[at + 1u];" } else { "return scratch[at];" };
             let race = [(parts, ADD), (STORE, NEXT)].map(|(line, call)| (line.to_owned(), call.to_owned()));
             assert_eq!(found, Lines::from([race]), "{} in {subgroup_size}", variant.name());
         }
