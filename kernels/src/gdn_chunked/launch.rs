@@ -142,21 +142,34 @@ mod tests {
 
     use super::*;
 
+    /// The grid of the dispatch `step`, of the serial path with one key head.
+    fn found(tokens: u32, hv: u32, step: usize, language: Language) -> Result<[u32; 3], String> {
+        let sizes = Sizes { lengths: vec![tokens], h: 1, hv, k: 128, v: 128, d: 128, c: 16 };
+        let shape = Shape::new(sizes).unwrap_or_else(|error| panic!("{error}"));
+        grid(&shape, &steps(&shape, Path::Serial)[step], language).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn more_tokens_than_a_grid_has_in_x_are_refused() {
+        assert_eq!(found(65_535, 1, 3, Language::Wgsl), Ok([65_535, 1, 1]));
+        let message = "`norm_silu` of 65536 tokens in 1 sequences, h = 1, hv = 1: 65536 workgroups, but a WGSL grid has \
+                       at most 65535 in x";
+        assert_eq!(found(65_536, 1, 3, Language::Wgsl), Err(message.to_owned()));
+        assert_eq!(found(65_536, 1, 3, Language::Cuda), Ok([65_536, 1, 1]));
+        assert_eq!(found(2_147_483_647, 1, 3, Language::Cuda), Ok([2_147_483_647, 1, 1]));
+    }
+
     /// So many heads have states that take gigabytes: there is no problem to test with.
     #[test]
     fn more_blocks_of_channels_than_a_grid_has_in_y_are_refused() {
-        for (hv, wanted) in [(65_533, Ok([1, 65_535, 1])), (65_534, Err(()))] {
-            let sizes = Sizes { lengths: vec![1], h: 1, hv, k: 128, v: 128, d: 128, c: 16 };
-            let shape = Shape::new(sizes).unwrap_or_else(|error| panic!("{error}"));
-            for language in [Language::Wgsl, Language::Cuda] {
-                let message = format!(
-                    "`conv_state_update` of 1 tokens in 1 sequences, h = 1, hv = {hv}: 65536 workgroups, but a {} grid \
-                     has at most 65535 in y",
-                    language.title()
-                );
-                let found = grid(&shape, &steps(&shape, Path::Serial)[1], language).map_err(|error| error.to_string());
-                assert_eq!(found, wanted.map_err(|()| message));
-            }
+        for language in [Language::Wgsl, Language::Cuda] {
+            assert_eq!(found(1, 65_533, 1, language), Ok([1, 65_535, 1]));
+            let message = format!(
+                "`conv_state_update` of 1 tokens in 1 sequences, h = 1, hv = 65534: 65536 workgroups, but a {} grid has \
+                 at most 65535 in y",
+                language.title()
+            );
+            assert_eq!(found(1, 65_534, 1, language), Err(message));
         }
     }
 }

@@ -17,7 +17,7 @@ fn facts(lengths: &[u32], h: u32, hv: u32, c: u32, path: Path) -> Vec<Facts> {
 
 #[test]
 fn chunks_and_sequences_are_the_grids() {
-    let wanted = [
+    let wanted: [Facts; 10] = [
         ("materialize", [7, 4, 1], None),
         ("conv_state_update", [3, 8, 1], None),
         ("solve", [7, 4, 1], None),
@@ -30,7 +30,7 @@ fn chunks_and_sequences_are_the_grids() {
         ("norm_silu", [82, 4, 1], None),
     ];
     assert_eq!(facts(&[16, 33, 33], 2, 4, 16, Path::Chunked), wanted);
-    let wanted = [
+    let wanted: [Facts; 4] = [
         ("materialize", [3, 3, 1], None),
         ("conv_state_update", [2, 5, 1], None),
         ("recurrent", [2, 3, 4], None),
