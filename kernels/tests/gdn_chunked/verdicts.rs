@@ -35,7 +35,7 @@ fn lines(variant: Variant, text: &str, subgroup_size: u32) -> Lines {
         (line(site.span.line), line(outermost.line))
     };
     let races = outcome.findings.iter().map(|finding| {
-        assert_eq!((finding.rule, &*finding.first.buffer), (Rule::IntraWorkgroupRace, "scratch"));
+        assert_eq!((finding.rule, &*finding.first.buffer), (Rule::WorkgroupRace, "scratch"));
         let mut both = [place(&finding.first), place(finding.second.as_ref().expect("a race has two sides"))];
         both.sort();
         both
