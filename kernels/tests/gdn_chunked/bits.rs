@@ -7,12 +7,13 @@ use super::checked::{PROFILES, SUBGROUPS};
 
 const PATHS: [Variant; 2] = [Variant::Chunked, Variant::Serial];
 
+/// Here and below, the second of two heads hardly decays, so that what the state knows shows in every bit.
 #[test]
 fn lengths_around_a_chunk() {
     for (number, t) in [1, 2, 3, 4, 31, 32, 33].into_iter().enumerate() {
         for variant in PATHS {
             let options = Options { arithmetic: PROFILES[number % 4], ..Options::default() };
-            check(variant, &format!("t={t},hv=1"), options, [32, 8][number % 2]);
+            check(variant, &format!("t={t},decay=strong"), options, [32, 8][number % 2]);
         }
     }
 }
@@ -21,7 +22,7 @@ fn lengths_around_a_chunk() {
 fn chunks_of_every_size() {
     for (number, c) in [16, 32, 64].into_iter().enumerate() {
         let options = Options { arithmetic: PROFILES[number], ..Options::default() };
-        check(Variant::Chunked, &format!("t=77,hv=1,c={c}"), options, 32);
+        check(Variant::Chunked, &format!("t=77,decay=strong,c={c}"), options, 32);
         check(Variant::Chunked, &format!("t={},hv=1,c={c}", c + 1), options, 16);
     }
 }
@@ -30,7 +31,7 @@ fn chunks_of_every_size() {
 #[test]
 fn sequences_of_equal_and_of_other_lengths() {
     for variant in PATHS {
-        for text in ["t=5,seqs=2,hv=1", "t=33+2,hv=1,c=16", "t=1+20+3+16,hv=1,c=16"] {
+        for text in ["t=5,seqs=2", "t=33+2,decay=strong,c=16", "t=1+20+3+16,decay=strong,c=16"] {
             check(variant, text, Options::default(), 32);
         }
     }
