@@ -8,6 +8,7 @@
 
 pub mod catalogue;
 pub mod conv1d_qkv_split;
+pub mod gdn_chunked;
 pub mod gdn_conv_fused;
 pub mod gdn_decode;
 pub mod limits;
