@@ -3,7 +3,7 @@
 use gridproof_launch::{Buffer, DType, Fill, LaunchError, Tensor};
 use gridproof_reference::gdn_chunked::{HEAD, Path, Problem};
 
-use crate::common::index_buffer;
+use crate::buffers::index_buffer;
 
 /// All buffers of a path, in the order of the kernels' bindings.
 pub(super) fn buffers(problem: &Problem, path: Path) -> Result<Vec<Buffer>, LaunchError> {

@@ -11,7 +11,8 @@ use gridproof_reference::gdn_chunked::{Problem, Shape};
 use super::buffers::buffers;
 use super::dispatcher::{Step, steps};
 use super::variant::{Options, Variant};
-use crate::common::{Limit, arguments, check_addressable, cuda_module, grid_x, named, uniform_words, wgsl_text};
+use crate::assembly::{arguments, cuda_module, named, uniform_words, wgsl_text};
+use crate::limits::{Limit, check_addressable, grid_x};
 
 /// Most workgroups in y of a grid, in either language.
 pub const GRID_Y_LIMIT: u64 = 65_535;

@@ -24,4 +24,5 @@ pub use launch::{CUDA_MODULE_NAME, GRID_Y_LIMIT, MODULE_NAME, Refusal, launch};
 pub use request::{MOST_ELEMENTS, MOST_SEQUENCES, Request, ShapeTextError, parse_shape};
 pub use variant::{Options, Variant};
 
-pub use crate::common::{CUDA_GRID_LIMIT, UnknownVariant, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT};
+pub use crate::limits::{CUDA_GRID_LIMIT, WGSL_BUFFER_LIMIT, WGSL_GRID_LIMIT};
+pub use crate::variant::UnknownVariant;

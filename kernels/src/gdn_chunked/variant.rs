@@ -5,7 +5,7 @@ use std::str::FromStr;
 use gridproof_launch::{Arithmetic, Language};
 use gridproof_reference::gdn_chunked::Path;
 
-use crate::common::{UnknownVariant, variant_named};
+use crate::variant::{UnknownVariant, variant_named};
 
 /// One variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
