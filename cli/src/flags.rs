@@ -95,6 +95,8 @@ pub enum Command {
     Explore(Box<ExploreFlags>),
     /// Run the schedule of a finding again, bit for bit
     Replay(ReplayFlags),
+    /// Leave out each barrier and each guard in turn: which are needed, by which race, and which are redundant
+    Mutate(Box<MutateFlags>),
     /// Compare the CPU model, the simulator and this machine's adapters on every case
     Conform(ConformFlags),
     /// Show the kernels of the catalogue, their variants and shape keys
@@ -225,6 +227,42 @@ pub struct SimulationFlags {
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     pub budget_memory: Option<u64>,
     /// Wall-clock time, as 500ms, 90s or 10m
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub budget_time: Option<std::time::Duration>,
+}
+
+/// `gridproof mutate`.
+#[derive(Args, Debug)]
+pub struct MutateFlags {
+    /// KERNEL or KERNEL:VARIANT of the catalogue, or a FILE (.wgsl, .spv, .comp, .glsl, .ptx, .cu); the whole catalogue
+    /// where none is given
+    #[arg(value_name = "KERNEL[:VARIANT] | FILE")]
+    pub target: Option<String>,
+    /// A launch of a FILE: grid, buffers, constants; may be given several times
+    #[arg(long, value_name = "FILE.toml")]
+    pub launch: Vec<PathBuf>,
+    /// A shape of a KERNEL; may be given several times; by default those of the main job
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub shape: Vec<String>,
+    /// Which source of a KERNEL: wgsl or cuda (compiled to PTX, for which NVRTC must be there)
+    #[arg(long, value_name = "LANGUAGE", value_parser = values::language)]
+    pub language: Option<Language>,
+    /// Seed of the input data; for a FILE, of random contents without a seed of their own
+    #[arg(long, value_name = "SEED", value_parser = values::whole_number)]
+    pub data_seed: Option<u64>,
+    /// Invocations per subgroup: powers of two from 4 to 128 with commas, each tried with every launch; 32 by default
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = values::subgroup_size)]
+    pub subgroup_size: Vec<u32>,
+    /// Only barriers and guards whose name contains this text, as `barrier` or `kernel.wgsl:12:5`
+    #[arg(long, value_name = "TEXT")]
+    pub site: Option<String>,
+    /// How a multiply-add rounds: fused or separate; `,flush` added flushes denormals
+    #[arg(long, value_name = "PROFILE", value_parser = values::arithmetic)]
+    pub arithmetic: Option<Arithmetic>,
+    /// Memory for buffers and their shadows of each launch, as 512MiB or 8GiB
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    pub budget_memory: Option<u64>,
+    /// Wall-clock time of each launch, as 500ms, 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub budget_time: Option<std::time::Duration>,
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use gridproof_conformance::check::{self, CheckOptions, EngineChoice, ExploreChoice};
+use gridproof_conformance::mutate::MutateOptions;
 use gridproof_kernels::catalogue;
 use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Budget, Config, Schedule};
 
-use crate::flags::{CheckFlags, ExploreFlags, SimulationFlags};
+use crate::flags::{CheckFlags, ExploreFlags, MutateFlags, SimulationFlags};
 use crate::values::ScheduleChoice;
 
 /// Endings of files that can be checked.
@@ -92,6 +93,86 @@ pub fn explore(flags: &ExploreFlags) -> anyhow::Result<(Check, ExploreChoice)> {
     Ok((check, choice))
 }
 
+/// What to mutate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mutated {
+    /// Kernels of the catalogue: all where none is named.
+    Catalogue {
+        /// Its name.
+        kernel: Option<String>,
+        /// The variant; all where none is named.
+        variant: Option<String>,
+        /// The texts of `--shape`; those of the main job where there are none.
+        shapes: Vec<String>,
+    },
+    /// A user's module.
+    File {
+        /// The module.
+        module: PathBuf,
+        /// Its launch files.
+        launches: Vec<PathBuf>,
+    },
+}
+
+/// Resolves `gridproof mutate`.
+pub fn mutate(flags: &MutateFlags) -> anyhow::Result<(Mutated, MutateOptions)> {
+    let usual = CheckOptions::default();
+    let budget = Budget {
+        memory: flags.budget_memory.unwrap_or(usual.config.budget.memory),
+        time: flags.budget_time.unwrap_or(usual.config.budget.time),
+        ..usual.config.budget
+    };
+    let arithmetic = flags.arithmetic.unwrap_or(usual.config.arithmetic);
+    let options = MutateOptions {
+        check: CheckOptions {
+            data_seed: flags.data_seed.unwrap_or(usual.data_seed),
+            language: flags.language.unwrap_or(usual.language),
+            config: Config { budget, arithmetic, ..usual.config },
+            ..usual
+        },
+        subgroup_sizes: flags.subgroup_size.clone(),
+        filter: flags.site.clone(),
+    };
+    let Some(given) = &flags.target else {
+        if !flags.launch.is_empty() || !flags.shape.is_empty() {
+            bail!("--launch and --shape are for one kernel: name it, or its file");
+        }
+        return Ok((Mutated::Catalogue { kernel: None, variant: None, shapes: Vec::new() }, options));
+    };
+    if !is_file(given) {
+        if !flags.launch.is_empty() {
+            bail!("--launch describes the launch of a file, but `{given}` is a kernel of the catalogue: use --shape");
+        }
+        let (kernel, variant) = named(given);
+        return Ok((Mutated::Catalogue { kernel: Some(kernel), variant, shapes: flags.shape.clone() }, options));
+    }
+    let module = file(given, !flags.shape.is_empty(), flags.language.is_some())?;
+    if flags.launch.is_empty() {
+        bail!("`{given}` needs --launch FILE.toml, which says grid and buffers");
+    }
+    Ok((Mutated::File { module, launches: flags.launch.clone() }, options))
+}
+
+/// Kernel and variant.
+fn named(given: &str) -> (String, Option<String>) {
+    match given.split_once(':') {
+        Some((kernel, variant)) => (kernel.to_owned(), Some(variant.to_owned())),
+        None => (given.to_owned(), None),
+    }
+}
+
+/// A user's module, which takes nothing that is for the catalogue.
+fn file(given: &str, shape: bool, language: bool) -> anyhow::Result<PathBuf> {
+    let module = readable_module(given)?;
+    if shape {
+        bail!("--shape is for kernels of the catalogue: the shapes of `{given}` stand in its launch file");
+    }
+    if language {
+        bail!("--language is for kernels of the catalogue: the language of `{given}` is known by its ending");
+    }
+    Ok(module)
+}
+
 /// The options that the flags give, with defaults for the others.
 pub fn options(flags: &SimulationFlags) -> CheckOptions {
     let usual = CheckOptions { search_threshold: true, ..CheckOptions::default() };
@@ -139,19 +220,10 @@ fn target(flags: &CheckFlags) -> anyhow::Result<Target> {
         if flags.launch.is_some() {
             bail!("--launch describes the launch of a file, but `{given}` is a kernel of the catalogue: use --shape");
         }
-        let (kernel, variant) = match given.split_once(':') {
-            Some((kernel, variant)) => (kernel.to_owned(), Some(variant.to_owned())),
-            None => (given.clone(), None),
-        };
+        let (kernel, variant) = named(given);
         return Ok(Target::Catalogue { kernel, variant, shape: flags.shape.clone().unwrap_or_default() });
     }
-    let module = readable_module(given)?;
-    if flags.shape.is_some() {
-        bail!("--shape is for kernels of the catalogue: the shapes of `{given}` stand in its launch file");
-    }
-    if flags.language.is_some() {
-        bail!("--language is for kernels of the catalogue: the language of `{given}` is known by its ending");
-    }
+    let module = file(given, flags.shape.is_some(), flags.language.is_some())?;
     let launch = flags.launch.clone();
     let launch = launch.with_context(|| format!("`{given}` needs --launch FILE.toml, which says grid and buffers"))?;
     Ok(Target::File { module, launch })

@@ -84,7 +84,8 @@ fn ptx_module(module: &Module, macros: &[(String, String)]) -> Result<Module, Nv
         false => module.files.iter().find(|(other, _)| other == name).map(|(_, text)| text.clone()),
     };
     let files = file_names(&ptx.text).filter_map(|name| Some((name, own(name).or_else(|| header(name))?)));
-    Ok(files.fold(named, |module, (name, text)| module.with_file(name, text)))
+    let ptx = files.fold(named, |module, (name, text)| module.with_file(name, text));
+    Ok(Module { edits: module.edits.clone(), ..ptx })
 }
 
 fn ptx(program: Program) -> Result<Ptx, NvrtcError> {

@@ -13,6 +13,7 @@ pub mod launch_file;
 pub mod litmus;
 pub mod main_job;
 pub mod matrix;
+pub mod mutate;
 mod progress;
 
 pub use progress::Progress;

@@ -21,6 +21,10 @@ pub(crate) struct Shader {
 
 impl Shader {
     pub(crate) fn new(source: &Module, capabilities: Capabilities) -> Result<Self, RunError> {
+        if let Some(edit) = source.edits.first() {
+            let name = &source.name;
+            return Err(RunError::Unsupported(format!("`{name}` is edited at {}, which no device can run", edit.site)));
+        }
         let module = parse(source, capabilities)?;
         let info = validate(source, &module, capabilities)?;
         Ok(Self { name: source.name.clone(), module, info })
@@ -142,6 +146,8 @@ fn invalid(source: &Module, at: Option<naga::SourceLocation>, message: String, r
 
 #[cfg(test)]
 mod tests {
+    use gridproof_launch::{Change, Construct, Edit, Site};
+
     use super::*;
     use crate::InvalidModule;
 
@@ -164,6 +170,17 @@ mod tests {
     fn errors_of_syntax_and_of_type_name_their_line() {
         assert_eq!(place(wgsl("@compute @workgroup_size(1)\nfn main() { let x = ; }")), Some((2, 21)));
         assert_eq!(place(wgsl("@compute @workgroup_size(1)\nfn main() {\n  var x: u32 = 1.5f;\n}")), Some((3, 7)));
+    }
+
+    #[test]
+    fn edited_modules_are_refused() {
+        let mut module = Module::new("kernel.wgsl", Source::Wgsl("@compute @workgroup_size(1) fn main() {}".into()));
+        assert!(Shader::new(&module, Capabilities::empty()).is_ok());
+        let site = Site { file: "kernel.wgsl".to_owned(), line: 1, column: 1, construct: Construct::Barrier };
+        module.edits.push(Edit { site, change: Change::Remove });
+        let message = Shader::new(&module, Capabilities::empty()).err().map(|error| error.to_string());
+        let expected = "`kernel.wgsl` is edited at barrier@kernel.wgsl:1:1, which no device can run";
+        assert_eq!(message.as_deref(), Some(expected));
     }
 
     #[test]

@@ -19,6 +19,12 @@ pub enum LaunchError {
         /// What was given.
         name: String,
     },
+    /// A place of the source that is none.
+    #[error("`{text}` is no place of the source: expected barrier@FILE:LINE:COLUMN or guard@FILE:LINE:COLUMN")]
+    Site {
+        /// What was given.
+        text: String,
+    },
     /// A shape whose byte length does not fit in 64 bits.
     #[error("tensor `{tensor}` of shape {shape:?} is larger than 2^64 bytes")]
     ShapeOverflow {

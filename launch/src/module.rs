@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::Edit;
+
 /// One module: kernel source with the name that reports print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
@@ -12,12 +14,14 @@ pub struct Module {
     /// Texts of files that the source's line information (PTX `.file` and `.loc`) names, so that reports can
     /// quote what the kernel's author wrote instead of what a compiler made of it: name and text.
     pub files: Vec<(String, Arc<str>)>,
+    /// What is changed of what the source says; nothing, but in the simulator.
+    pub edits: Vec<Edit>,
 }
 
 impl Module {
     /// A module with the name reports print and its source.
     pub fn new(name: impl Into<String>, source: Source) -> Self {
-        Self { name: name.into(), source, files: Vec::new() }
+        Self { name: name.into(), source, files: Vec::new(), edits: Vec::new() }
     }
 
     /// The same module, compiled from the file `name` with this text.

@@ -110,10 +110,7 @@ impl Page<'_> {
     }
 
     fn group(&self, group: Group<'_>) -> String {
-        let renderer = if self.options.color { Renderer::styled() } else { Renderer::plain() };
-        let text = renderer.term_width(self.width).render(&[group]);
-        let lines: Vec<_> = text.lines().map(str::trim_end).collect();
-        lines.join("\n") + "\n\n"
+        print(group, self.options, self.width)
     }
 
     fn unsupported(&self, unsupported: &Unsupported) -> String {
@@ -283,8 +280,16 @@ fn printable_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// One message with its lines of source, and an empty line behind it.
+pub(crate) fn print(group: Group<'_>, options: &Options, width: usize) -> String {
+    let renderer = if options.color { Renderer::styled() } else { Renderer::plain() };
+    let text = renderer.term_width(width).render(&[group]);
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n\n"
+}
+
 /// One snippet per file that has text, one origin line per label that has none.
-fn located<'a>(labels: &[Label], files: &'a [SourceFile]) -> Vec<Element<'a>> {
+pub(crate) fn located<'a>(labels: &[Label], files: &'a [SourceFile]) -> Vec<Element<'a>> {
     let mut elements = Vec::new();
     let mut snippets: Vec<(u32, Snippet<'a, Annotation<'a>>)> = Vec::new();
     for (position, label) in labels.iter().enumerate() {

@@ -10,6 +10,7 @@ pub mod human;
 pub mod json;
 pub mod junit;
 pub mod model;
+pub mod mutation;
 pub mod sarif;
 pub mod source;
 pub mod steps;

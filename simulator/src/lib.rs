@@ -19,6 +19,7 @@ pub mod ladder;
 mod link;
 mod machine;
 pub mod memory;
+pub mod mutation;
 pub mod outcome;
 mod pointees;
 mod prove;

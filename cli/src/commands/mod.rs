@@ -6,6 +6,7 @@ mod explain;
 mod explore;
 mod list;
 mod main_job;
+mod mutate;
 mod probe;
 mod replay;
 
@@ -23,6 +24,7 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
         None => main_job::run(&output),
         Some(Command::Check(flags)) => check::run(&flags, &output),
         Some(Command::Explore(flags)) => explore::run(&flags, &output),
+        Some(Command::Mutate(flags)) => mutate::run(&flags, &output),
         Some(Command::Replay(flags)) => replay::run(&flags, &output),
         Some(Command::Conform(flags)) => conform::run(&flags, &output),
         Some(Command::List) => list::run(&output),

@@ -148,7 +148,7 @@ pub fn explore_file(
 }
 
 /// What a check explores of a launch that one run does not decide, before it says that more is needed.
-pub(super) fn within_check() -> ExploreChoice {
+pub(crate) fn within_check() -> ExploreChoice {
     ExploreChoice { executions: 20_000, effort: 200_000_000, ..ExploreChoice::default() }
 }
 

@@ -29,6 +29,7 @@ use gridproof_simulator::finding::{Detail, Finding, Rule, Severity};
 use gridproof_simulator::{Outcome, ladder};
 
 pub use error::CheckError;
+pub(crate) use exploration::within_check;
 pub use exploration::{Agreement, Compared, EngineChoice, ExploreChoice, compare, explore_catalogue, explore_file};
 pub use options::{CheckOptions, ScheduleChoice};
 pub use replay::{ReplayResult, replay};
@@ -144,7 +145,11 @@ pub(crate) fn subject(named: &Named, options: &CheckOptions) -> Subject {
     }
 }
 
-fn read_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<(LaunchFile, Subject), CheckError> {
+pub(crate) fn read_file(
+    module: &Path,
+    launch: &Path,
+    options: &CheckOptions,
+) -> Result<(LaunchFile, Subject), CheckError> {
     let limits = Limits { memory: options.config.budget.memory, seed: options.data_seed };
     let file = launch_file::read(Some(module), launch, &limits)?;
     let entries: Vec<&str> = file.launch.dispatches.iter().map(|dispatch| dispatch.entry.as_str()).collect();
@@ -158,7 +163,7 @@ fn read_file(module: &Path, launch: &Path, options: &CheckOptions) -> Result<(La
 }
 
 /// The slots that a launch file asks for hold unless the caller asks for others.
-fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOptions {
+pub(crate) fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOptions {
     let slots = match file.slots {
         Some(slots) if options.slots == CheckOptions::DEFAULT_SLOTS => slots,
         _ => options.slots,

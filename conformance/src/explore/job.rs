@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridproof_launch::{
-    Argument, Arithmetic, Buffer, BufferId, ByteRange, Constant, Contents, Denormals, Dispatch, Fill, Launch, MayRace,
-    Module, ModuleId, MultiplyAdd, Source, Target, Value,
+    Argument, Arithmetic, Buffer, BufferId, ByteRange, Change, Constant, Contents, Denormals, Dispatch, Edit, Fill,
+    Launch, LaunchError, MayRace, Module, ModuleId, MultiplyAdd, Source, Target, Value,
 };
 use gridproof_simulator::explore::loom::{LoomOptions, Units};
 use gridproof_simulator::{Budget, Config};
@@ -26,6 +26,8 @@ struct ModuleText {
     name: String,
     source: SourceText,
     files: Vec<(String, String)>,
+    /// Sites, and whether the kernel stops there instead of going on without.
+    edits: Vec<(String, bool)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -150,7 +152,7 @@ impl Job {
     /// What cannot be read.
     pub fn launch(&self) -> Result<Launch, String> {
         Ok(Launch {
-            modules: self.modules.iter().map(ModuleText::module).collect(),
+            modules: self.modules.iter().map(ModuleText::module).collect::<Result<_, _>>()?,
             buffers: self.buffers.iter().map(BufferText::buffer).collect::<Result<_, _>>()?,
             dispatches: self.dispatches.iter().map(DispatchText::dispatch).collect(),
         })
@@ -200,10 +202,11 @@ impl ModuleText {
             Source::Cuda(text) => SourceText::Cuda(text.to_string()),
         };
         let files = module.files.iter().map(|(name, text)| (name.clone(), text.to_string())).collect();
-        Self { name: module.name.clone(), source, files }
+        let edits = module.edits.iter().map(|edit| (edit.site.to_string(), edit.change == Change::Trap)).collect();
+        Self { name: module.name.clone(), source, files, edits }
     }
 
-    fn module(&self) -> Module {
+    fn module(&self) -> Result<Module, String> {
         let source = match &self.source {
             SourceText::Wgsl(text) => Source::Wgsl(text.as_str().into()),
             SourceText::SpirV(words) => Source::SpirV(words.as_slice().into()),
@@ -212,7 +215,14 @@ impl ModuleText {
             SourceText::Cuda(text) => Source::Cuda(text.as_str().into()),
         };
         let module = Module::new(self.name.clone(), source);
-        self.files.iter().fold(module, |module, (name, text)| module.with_file(name.clone(), text.as_str()))
+        let edit = |(site, traps): &(String, bool)| {
+            let site = site.parse().map_err(|error: LaunchError| error.to_string())?;
+            Ok(Edit { site, change: if *traps { Change::Trap } else { Change::Remove } })
+        };
+        let edits = self.edits.iter().map(edit).collect::<Result<_, String>>()?;
+        let files = self.files.iter();
+        let module = files.fold(module, |module, (name, text)| module.with_file(name.clone(), text.as_str()));
+        Ok(Module { edits, ..module })
     }
 }
 
@@ -347,7 +357,10 @@ mod tests {
     #[test]
     fn a_launch_survives_the_way_to_the_child() {
         let mut launch = Launch::default();
-        let module = launch.add_module(Module::new("k", Source::Ptx("text".into())).with_file("k.cu", "lines"));
+        let mut edited = Module::new("k", Source::Ptx("text".into())).with_file("k.cu", "lines");
+        let site: Site = "barrier@k.cu:3:1".parse().unwrap();
+        edited.edits = [Change::Remove, Change::Trap].map(|change| Edit { site: site.clone(), change }).to_vec();
+        let module = launch.add_module(edited);
         launch.add_module(Module::new("s", Source::SpirV([1, 2].as_slice().into())));
         let mut buffer = Buffer::filled("a", DType::F16, [8_u64], Fill::Uninitialised).unwrap();
         buffer.may_race = vec![MayRace { range: ByteRange::new(0, 2), reason: "null".to_owned() }];

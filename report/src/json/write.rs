@@ -77,7 +77,7 @@ pub fn replay(report: &ReplayReport) -> String {
 }
 
 /// Pretty, with a line break at the end. `{:#}` of a [`Value`] cannot fail, unlike the serialising functions.
-fn print(value: &Value) -> String {
+pub(super) fn print(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
@@ -225,7 +225,7 @@ fn unsupported(unsupported: &Unsupported) -> Value {
     json!({ "construct": construct, "span": { "file": file, "line": line, "column": column } })
 }
 
-fn exhausted(exhausted: &Exhausted, files: &[SourceFile]) -> Value {
+pub(super) fn exhausted(exhausted: &Exhausted, files: &[SourceFile]) -> Value {
     json!({
         "budget": exhausted.budget,
         "limit": exhausted.limit,
@@ -257,7 +257,7 @@ fn finding(report: &CheckReport, finding: &Finding) -> Value {
     })
 }
 
-fn access(site: &AccessSite, files: &[SourceFile]) -> Value {
+pub(super) fn access(site: &AccessSite, files: &[SourceFile]) -> Value {
     json!({
         "kind": kind(site.action),
         "bytes": site.bytes,
@@ -333,7 +333,7 @@ const fn unordered(why: Unordered) -> &'static str {
     }
 }
 
-fn span(span: Span, files: &[SourceFile]) -> Value {
+pub(super) fn span(span: Span, files: &[SourceFile]) -> Value {
     let file = source::file(span, files).map_or("", |file| file.name.as_str());
     json!({ "file": file, "line": span.line, "column": span.column })
 }

@@ -1,0 +1,56 @@
+//! The launches that mutants are run on, as they are: what each is compared with.
+
+use gridproof_launch::Launch;
+use gridproof_report::verdict;
+use gridproof_simulator::SimulateError;
+
+use super::judged::{Judged, judge};
+use crate::check::CheckOptions;
+
+/// How many times the instructions of the kernel as it is a mutant may take.
+const PATIENCE: u64 = 8;
+
+/// A launch that nobody has looked at.
+pub(super) struct Candidate {
+    /// Its name in reports.
+    pub name: String,
+    /// What runs, CUDA C++ compiled.
+    pub launch: Launch,
+    /// How.
+    pub options: CheckOptions,
+}
+
+/// A launch that is right as it is.
+pub(super) struct Case {
+    pub name: String,
+    pub launch: Launch,
+    /// How mutants of it run.
+    pub options: CheckOptions,
+    pub as_it_is: Judged,
+}
+
+/// Runs a launch as it is.
+///
+/// # Errors
+/// Why it is no measure for mutants: it is wrong, unsupported, or was not decided.
+pub(super) fn case(candidate: Candidate) -> Result<Result<Case, String>, SimulateError> {
+    let Candidate { name, launch, mut options } = candidate;
+    let as_it_is = match judge(&launch, &options) {
+        Ok(judged) => judged,
+        Err(SimulateError::Unsupported(unsupported)) => return Ok(Err(unsupported.to_string())),
+        Err(error) => return Err(error),
+    };
+    if let Some(wrong) = as_it_is.wrong() {
+        let title = gridproof_report::words::words(wrong, &as_it_is.files, None).title;
+        return Ok(Err(format!("wrong before anything is left out: {}: {title}", wrong.rule.code())));
+    }
+    if let Some(exhausted) = &as_it_is.exhausted {
+        return Ok(Err(verdict::exhausted_words(exhausted, &as_it_is.files)));
+    }
+    if let Some(reason) = &as_it_is.undecided {
+        return Ok(Err(reason.clone()));
+    }
+    let budget = &mut options.config.budget;
+    budget.instructions = budget.instructions.min(as_it_is.instructions.saturating_mul(PATIENCE));
+    Ok(Ok(Case { name, launch, options, as_it_is }))
+}
