@@ -48,8 +48,7 @@ impl Reference for Answer {
 
     fn check_oracle(&self, outputs: &[Expected]) -> Result<(), String> {
         let tensor = |name| whole(outputs, name).map(|bytes| numbers(&bytes).collect());
-        let outputs =
-            Outputs { output: tensor("output")?, conv_state: tensor("conv_state")?, state: tensor("state")? };
+        let outputs = Outputs { output: tensor("output")?, conv_state: tensor("conv_state")?, state: tensor("state")? };
         tolerance::check(&self.problem, self.path, &outputs).map_err(message)
     }
 
