@@ -5,7 +5,7 @@
 
 use gridproof_launch::Language;
 
-use crate::{conv1d_qkv_split, gdn_conv_fused, gdn_decode, resadd_norm_gemv_int4};
+use crate::{conv1d_qkv_split, gdn_chunked, gdn_conv_fused, gdn_decode, resadd_norm_gemv_int4};
 
 /// One kernel family.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,13 @@ pub struct VariantEntry {
 
 /// All kernels.
 pub fn catalogue() -> &'static [Kernel] {
-    const KERNELS: &[Kernel] =
-        &[resadd_norm_gemv_int4::KERNEL, gdn_conv_fused::KERNEL, gdn_decode::KERNEL, conv1d_qkv_split::KERNEL];
+    const KERNELS: &[Kernel] = &[
+        resadd_norm_gemv_int4::KERNEL,
+        gdn_conv_fused::KERNEL,
+        gdn_decode::KERNEL,
+        conv1d_qkv_split::KERNEL,
+        gdn_chunked::KERNEL,
+    ];
     KERNELS
 }
 

@@ -6,6 +6,7 @@
 //! compares the two.
 
 mod conv1d_qkv_split;
+mod gdn_chunked;
 mod gdn_conv_fused;
 mod gdn_decode;
 mod resadd_norm_gemv_int4;
@@ -135,6 +136,7 @@ pub fn families() -> &'static [&'static dyn Family] {
         &gdn_conv_fused::GdnConvFused,
         &gdn_decode::GdnDecode,
         &conv1d_qkv_split::Conv1dQkvSplit,
+        &gdn_chunked::GdnChunked,
     ]
 }
 

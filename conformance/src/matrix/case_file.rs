@@ -34,6 +34,10 @@ const FILES: &[(&str, &str)] = files![
     "conv1d_qkv_split/sequences.toml",
     "conv1d_qkv_split/variants.toml",
     "conv1d_qkv_split/refused.toml",
+    "gdn_chunked/shapes.toml",
+    "gdn_chunked/sequences.toml",
+    "gdn_chunked/variants.toml",
+    "gdn_chunked/refused.toml",
 ];
 
 #[derive(Debug, Deserialize)]

@@ -1,19 +1,23 @@
-//! One launch of the kernel: proved, compared with its expectation, and every byte with the model.
+//! One launch of the kernel: proved, compared with its expectation, and every byte with the model, outputs and what the
+//! kernels hand to each other.
 
-use std::collections::BTreeSet;
+#[path = "../comparison/launched.rs"]
+mod launched;
 
-use gridproof_kernels::catalogue::{Outputs as Demanded, Verdict};
 use gridproof_kernels::gdn_chunked::{Options, Variant, expectation, launch, parse_shape};
-use gridproof_launch::{Arithmetic, Buffer, Denormals, Launch};
+use gridproof_launch::Launch;
 use gridproof_reference::gdn_chunked::{Outputs, Problem, Scratch, model};
-use gridproof_simulator::finding::{Finding, Severity};
-use gridproof_simulator::{Config, Image, Outcome, prove};
+use gridproof_simulator::{Config, Outcome};
+use launched::{Patch, differences, outputs_as_demanded, proved, touch};
+
+pub use launched::{PROFILES, rules};
 
 /// A launch, and what it is of.
 pub struct Case {
     pub problem: Problem,
     pub variant: Variant,
     pub options: Options,
+    /// Made so that every write to an output shows.
     pub launch: Launch,
     pub config: Config,
 }
@@ -23,7 +27,8 @@ impl Case {
     pub fn new(variant: Variant, text: &str, options: Options, subgroup_size: u32) -> Result<Self, String> {
         let request = parse_shape(text, variant).map_err(|error| error.to_string())?;
         let problem = request.problem(7);
-        let launch = launch(&problem, variant, options).map_err(|error| error.to_string())?;
+        let mut launch = launch(&problem, variant, options).map_err(|error| error.to_string())?;
+        touch(&mut launch, &Scratch::default().tensors().map(|(name, _)| name));
         let config = Config { subgroup_size, arithmetic: options.arithmetic, ..Config::default() };
         Ok(Self { problem, variant, options, launch, config })
     }
@@ -33,68 +38,40 @@ impl Case {
         model::run_with_scratch(&self.problem, self.variant.path(), self.options.arithmetic)
     }
 
-    /// Proves the launch, and compares findings and buffers with what is demanded.
-    pub fn check(&self) -> Result<Outcome, String> {
-        let outcome = prove(&self.launch, &self.config).map_err(|error| error.to_string())?;
+    /// Proves the launch as `compile` makes it, and compares findings and buffers with what is demanded.
+    pub fn check(&self, compile: impl Fn(&Launch) -> Result<Launch, String>) -> Result<Outcome, String> {
         let demanded = expectation(&self.problem, self.variant);
-        let found = rules(&outcome);
-        let wanted: BTreeSet<_> =
-            demanded.findings.iter().map(|finding| (finding.rule, finding.place.to_owned())).collect();
-        if found != wanted {
-            return Err(format!("found {found:?}, demanded {wanted:?}"));
-        }
-        let verdict = if found.is_empty() { Verdict::RaceFree } else { Verdict::Racy };
-        if verdict != demanded.verdict {
-            return Err(format!("the verdict is {}, demanded {}", verdict.name(), demanded.verdict.name()));
-        }
-        if let Some(finding) = outcome.findings.iter().find(|finding| !counts(finding)) {
-            return Err(format!("a warning that nobody declared: {finding:?}"));
-        }
-        if outcome.exhausted.is_some() || outcome.findings_dropped > 0 || !outcome.decides_every_schedule {
-            return Err("the proof is incomplete".to_owned());
-        }
-        let wrong = self.differences(&outcome);
-        match demanded.outputs {
-            Demanded::NotStated => Ok(outcome),
-            Demanded::Right if wrong.is_empty() => Ok(outcome),
-            Demanded::Right => Err(format!("not as the model says: {}", wrong.join("; "))),
-            Demanded::Wrong => Err("no variant is wrong in every order".to_owned()),
-        }
+        let outcome = proved(&compile(&self.launch)?, &self.config, &demanded, |_| false)?;
+        outputs_as_demanded(&demanded, &self.differences(&outcome))?;
+        Ok(outcome)
     }
 
-    /// The buffers that are not what they were with the model's tensors put in, outputs and what the kernels hand to each
-    /// other.
+    /// The buffers that are not what they were with the model's tensors put in.
     pub fn differences(&self, outcome: &Outcome) -> Vec<String> {
         let (outputs, scratch) = self.model();
-        let compare = |(buffer, image): (&Buffer, &Image)| {
-            let mut expected = Image::new(buffer);
-            self.put(&mut expected, &buffer.name, &outputs, &scratch);
-            let (count, first) = expected.difference(image);
-            first.map(|first| format!("`{}`: {count} bytes differ, the first at {first}", buffer.name))
-        };
-        self.launch.buffers.iter().zip(&outcome.buffers).filter_map(compare).collect()
+        differences(&self.launch, outcome, (self.patches(&outputs, &scratch), vec![]), &[])
     }
 
-    /// Puts what the model says into a buffer, as far as a launch writes it.
-    fn put(&self, image: &mut Image, name: &str, outputs: &Outputs, scratch: &Scratch) {
-        let shape = self.problem.shape();
-        if name == "attention" {
-            let (heads, columns) = (shape.hv() as usize, shape.c() as usize);
-            for chunk in shape.chunks() {
-                for (written, token) in (1..).zip(chunk.tokens) {
-                    for row in token as usize * heads..(token as usize + 1) * heads {
-                        let numbers = &scratch.attention[row * columns..][..written];
-                        image.overwrite((row * columns * 4) as u64, &bytes(numbers));
-                    }
-                }
-            }
-            return;
-        }
+    /// What a launch writes.
+    fn patches(&self, outputs: &Outputs, scratch: &Scratch) -> Vec<Patch> {
         let results = [("output", &outputs.output), ("conv_state", &outputs.conv_state), ("state", &outputs.state)];
-        let results = results.into_iter().map(|(result, numbers)| (result, &numbers[..]));
-        for (_, numbers) in results.chain(scratch.tensors()).filter(|(tensor, _)| *tensor == name) {
-            image.overwrite(0, &bytes(numbers));
-        }
+        let results = results.into_iter().map(|(name, numbers)| (name, &numbers[..]));
+        let handed = scratch.tensors().into_iter().filter(|(name, _)| *name != "attention");
+        let whole = results.chain(handed).filter(|(_, numbers)| !numbers.is_empty());
+        whole.map(|(name, numbers)| (name, 0, bytes(numbers))).chain(self.scores(&scratch.attention)).collect()
+    }
+
+    /// Of `attention`, the elements up to each token's own.
+    fn scores(&self, attention: &[f32]) -> Vec<Patch> {
+        let shape = self.problem.shape();
+        let (heads, columns) = (shape.hv() as usize, shape.c() as usize);
+        let tokens = shape.chunks().flat_map(|chunk| (1..).zip(chunk.tokens));
+        let rows = tokens.flat_map(|(written, token)| {
+            let first = token as usize * heads;
+            (first..first + heads).map(move |row| (row * columns, written))
+        });
+        let written = rows.filter_map(|(at, written)| Some((at, attention.get(at..at + written)?)));
+        written.map(|(at, numbers)| ("attention", (at * 4) as u64, bytes(numbers))).collect()
     }
 }
 
@@ -102,23 +79,24 @@ fn bytes(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// Rules and places of what makes the launch wrong.
-pub fn rules(outcome: &Outcome) -> BTreeSet<(&'static str, String)> {
-    let wrong = outcome.findings.iter().filter(|finding| counts(finding));
-    wrong.map(|finding| (finding.rule.code(), finding.first.buffer.clone())).collect()
-}
-
-fn counts(finding: &Finding) -> bool {
-    finding.severity == Severity::Error && !finding.benign && finding.declared.is_none()
-}
-
-/// The four arithmetic profiles.
-pub const PROFILES: [Arithmetic; 4] = [
-    Arithmetic::FUSED,
-    Arithmetic::SEPARATE,
-    Arithmetic { denormals: Denormals::Flush, ..Arithmetic::FUSED },
-    Arithmetic { denormals: Denormals::Flush, ..Arithmetic::SEPARATE },
+/// Small shapes at which every language must have the model's bits. Where two heads decay strongly, the second one hardly
+/// does, so that what the state knows shows in every bit.
+pub const SHAPES: [&str; 16] = [
+    "t=1,decay=strong",
+    "t=2,decay=strong",
+    "t=4,decay=strong",
+    "t=31,decay=strong",
+    "t=32,decay=strong",
+    "t=33,decay=strong",
+    "t=18,hv=3,decay=strong,c=16",
+    "t=65,hv=1,c=64",
+    "t=18,hv=1,state=zero,c=16",
+    // Sequences of other lengths end earlier: they have no chunk where the longest one has its last.
+    "t=5,seqs=2",
+    "t=1+20+3+16,decay=strong,c=16",
+    "t=5,h=2,hv=2",
+    "t=5,h=1,hv=3",
+    "t=5,h=2,hv=4",
+    "t=5,h=1,hv=1",
+    "t=3,hv=1,d=640",
 ];
-
-/// Sizes of subgroups, from the narrowest that four lanes of a row fit in to the whole workgroup.
-pub const SUBGROUPS: [u32; 6] = [4, 8, 16, 32, 64, 128];

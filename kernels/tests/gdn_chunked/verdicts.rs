@@ -6,8 +6,8 @@ use gridproof_kernels::catalogue::{Outputs, SafeUnder, Verdict};
 use gridproof_kernels::gdn_chunked::{KERNEL, Options, Variant, expectation};
 use gridproof_simulator::finding::{AccessSite, Rule};
 
-use super::check;
-use super::checked::{Case, SUBGROUPS};
+use super::checked::Case;
+use super::{SUBGROUPS, as_it_is, check};
 
 const MATERIALIZE: [Variant; 2] = [Variant::NoBarrierMaterializeQ, Variant::NoBarrierMaterializeK];
 const SOLVE: [Variant; 2] = [Variant::NoBarrierSolveKk, Variant::NoBarrierSolveDiag];
@@ -27,7 +27,7 @@ type Lines = BTreeSet<[(String, String); 2]>;
 
 fn lines(variant: Variant, text: &str, subgroup_size: u32) -> Lines {
     let case = Case::new(variant, text, Options::default(), subgroup_size).unwrap_or_else(|error| panic!("{error}"));
-    let outcome = case.check().unwrap_or_else(|error| panic!("{} {text}: {error}", variant.name()));
+    let outcome = case.check(as_it_is).unwrap_or_else(|error| panic!("{} {text}: {error}", variant.name()));
     let source = case.launch.modules[0].text().expect("WGSL is text");
     let line = |number: u32| source.lines().nth(number as usize - 1).unwrap_or_default().trim().to_owned();
     let place = |site: &AccessSite| {

@@ -1,0 +1,132 @@
+//! `gdn_chunked` in CUDA C++: the model's bits, in what the kernels hand to each other too, and the verdict of every variant.
+
+#[path = "../../kernels/tests/gdn_chunked/checked.rs"]
+mod checked;
+mod with_nvrtc;
+
+use std::collections::BTreeSet;
+
+use checked::{Case, PROFILES, SHAPES, rules};
+use gridproof_conformance::cuda::compiled;
+use gridproof_kernels::gdn_chunked::{KERNEL, Options, Variant};
+use gridproof_launch::{Language, Launch};
+use gridproof_simulator::finding::AccessSite;
+use gridproof_simulator::{Outcome, ladder};
+use libtest_mimic::Failed;
+use with_nvrtc::Test;
+
+const TESTS: &[Test] = &[
+    ("every_case_has_the_bits_of_the_model", every_case),
+    ("every_shape_of_the_catalogue_is_as_demanded", every_shape),
+    ("a_missing_barrier_of_materialize_is_shown_with_both_lines", materialize),
+    ("a_missing_barrier_of_solve_is_shown_with_both_lines", solve),
+    ("what_is_missing_shows_where_subgroups_drift_but_at_the_diagonal", drift),
+];
+
+fn main() {
+    with_nvrtc::run(TESTS);
+}
+
+fn compile(launch: &Launch) -> Result<Launch, String> {
+    compiled(launch).map(|launch| launch.into_owned()).map_err(|error| error.to_string())
+}
+
+fn case(variant: Variant, text: &str, options: Options) -> Result<Case, Failed> {
+    let options = Options { language: Language::Cuda, ..options };
+    Case::new(variant, text, options, 32).map_err(|error| format!("{} {text}: {error}", variant.name()).into())
+}
+
+/// Proves a launch and compares it with its expectation and with the model.
+fn check(variant: Variant, text: &str, options: Options) -> Result<Outcome, Failed> {
+    let checked = case(variant, text, options)?.check(compile);
+    checked.map_err(|error| format!("{} {text}, {}: {error}", variant.name(), options.arithmetic).into())
+}
+
+fn every_case() -> Result<(), Failed> {
+    for (number, text) in SHAPES.iter().enumerate() {
+        for (which, variant) in [Variant::Chunked, Variant::Serial].into_iter().enumerate() {
+            check(variant, text, Options { arithmetic: PROFILES[(number + which) % 4], ..Options::default() })?;
+        }
+    }
+    Ok(())
+}
+
+fn every_shape() -> Result<(), Failed> {
+    for entry in KERNEL.variants {
+        for shape in entry.shapes.iter().chain(entry.long_shapes) {
+            check(entry.name.parse()?, shape, Options::default())?;
+        }
+    }
+    Ok(())
+}
+
+/// The lines of two accesses that race, each with the line of the kernel that it was called from.
+type Lines = BTreeSet<[(String, String); 2]>;
+
+fn lines(variant: Variant, text: &str) -> Result<Lines, Failed> {
+    let case = case(variant, text, Options::default())?;
+    let outcome = case.check(compile)?;
+    let source = case.launch.modules[0].text().ok_or("CUDA C++ is text")?;
+    let line = |number: u32| source.lines().nth(number as usize - 1).unwrap_or_default().trim().to_owned();
+    let place = |site: &AccessSite| {
+        let outermost = site.call_stack.last().unwrap_or(&site.span);
+        (line(site.span.line), line(outermost.line))
+    };
+    let mut races = Lines::new();
+    for finding in &outcome.findings {
+        let second = finding.second.as_ref().ok_or("a race has two sides")?;
+        let mut both = [place(&finding.first), place(second)];
+        both.sort();
+        races.insert(both);
+    }
+    hold(!races.is_empty() && rules(&outcome).len() == 1, format!("{:?}", rules(&outcome)))?;
+    Ok(races)
+}
+
+const STORE: &str = "scratch[threadIdx.x / GROUP] = sum;";
+
+fn shown(variant: Variant, read: [&str; 2], stored: &str) -> Result<(), Failed> {
+    let mut race = [read, [STORE, stored]].map(|both| both.map(str::to_owned)).map(|[line, call]| (line, call));
+    race.sort();
+    let found = lines(variant, "t=2,hv=1")?;
+    hold(found == Lines::from([race]), format!("{}: {found:?}", variant.name()))
+}
+
+fn materialize() -> Result<(), Failed> {
+    let total = |sum| ["return scratch[0];", sum];
+    let query = "float query_squares = workgroup_sum(gp_mul(query, query));";
+    let key = "float key_squares = workgroup_sum(gp_mul(key, key));";
+    shown(Variant::NoBarrierMaterializeQ, total(query), key)?;
+    shown(Variant::NoBarrierMaterializeK, total(key), "float beta_dot = workgroup_sum(beta_part);")
+}
+
+fn solve() -> Result<(), Failed> {
+    let added = [
+        "return gp_add(gp_add(gp_add(scratch[0], scratch[1]), scratch[2]), scratch[3]);",
+        "key_products[r] = sum_of_parts();",
+    ];
+    for variant in [Variant::NoBarrierSolveKk, Variant::NoBarrierSolveDiag] {
+        shown(variant, added, "store_part(gp_mul(query, other));")?;
+    }
+    Ok(())
+}
+
+fn drift() -> Result<(), Failed> {
+    for (variant, shows) in [
+        (Variant::NoBarrierMaterializeQ, true),
+        (Variant::NoBarrierMaterializeK, true),
+        (Variant::NoBarrierSolveKk, true),
+        (Variant::NoBarrierSolveDiag, false),
+    ] {
+        let case = case(variant, "t=3,hv=1", Options::default())?;
+        let proof = case.check(compile)?;
+        let rungs = ladder::climb(&compile(&case.launch)?, &case.config, &proof, 1, 6)?;
+        let failing = [rungs[0].failing.is_some(), rungs[1].failing.is_some()];
+        hold(failing == [shows, false], format!("{}: {failing:?}", variant.name()))?;
+    }
+    Ok(())
+}
+
+fn hold(holds: bool, text: String) -> Result<(), Failed> {
+    if holds { Ok(()) } else { Err(text.into()) }
+}
