@@ -1,7 +1,9 @@
 //! The launches that mutants are run on, as they are: what each is compared with.
 
 use gridproof_launch::Launch;
+use gridproof_report::mutation::LeftOut;
 use gridproof_report::verdict;
+use gridproof_report::words::words;
 use gridproof_simulator::SimulateError;
 
 use super::judged::{Judged, judge};
@@ -29,26 +31,24 @@ pub(super) struct Case {
     pub as_it_is: Judged,
 }
 
-/// Runs a launch as it is.
-///
-/// # Errors
-/// Why it is no measure for mutants: it is wrong, unsupported, or was not decided.
-pub(super) fn case(candidate: Candidate) -> Result<Result<Case, String>, SimulateError> {
+/// Runs a launch as it is. What is wrong, unsupported or not decided is no measure for mutants, and is left out.
+pub(super) fn case(candidate: Candidate) -> Result<Result<Case, LeftOut>, SimulateError> {
     let Candidate { name, launch, mut options } = candidate;
+    let left_out = |reason, wrong| Ok(Err(LeftOut { launch: name.clone(), reason, wrong }));
     let as_it_is = match judge(&launch, &options) {
         Ok(judged) => judged,
-        Err(SimulateError::Unsupported(unsupported)) => return Ok(Err(unsupported.to_string())),
+        Err(SimulateError::Unsupported(unsupported)) => return left_out(unsupported.to_string(), false),
         Err(error) => return Err(error),
     };
     if let Some(wrong) = as_it_is.wrong() {
-        let title = gridproof_report::words::words(wrong, &as_it_is.files, None).title;
-        return Ok(Err(format!("wrong before anything is left out: {}: {title}", wrong.rule.code())));
+        let title = words(wrong, &as_it_is.files, None).title;
+        return left_out(format!("wrong as it is: {}: {title}", wrong.rule.code()), true);
     }
     if let Some(exhausted) = &as_it_is.exhausted {
-        return Ok(Err(verdict::exhausted_words(exhausted, &as_it_is.files)));
+        return left_out(verdict::exhausted_words(exhausted, &as_it_is.files), false);
     }
     if let Some(reason) = &as_it_is.undecided {
-        return Ok(Err(reason.clone()));
+        return left_out(reason.clone(), false);
     }
     let budget = &mut options.config.budget;
     budget.instructions = budget.instructions.min(as_it_is.instructions.saturating_mul(PATIENCE));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use gridproof_launch::{Change, Construct, Site};
-use gridproof_report::mutation::{Evidence, Fate, Kernel, Mutant, Together};
+use gridproof_report::mutation::{Evidence, Fate, Kernel, LeftOut, Mutant, Together};
 use gridproof_simulator::mutation::{Found, sites};
 use gridproof_simulator::{Exhausted, SimulateError};
 
@@ -29,21 +29,21 @@ pub(super) fn study(
     let mut cases = Vec::new();
     for candidate in candidates {
         progress(Progress { done: 0, total: 0, current: &format!("{} {}", kernel.name, candidate.name) });
-        let name = candidate.name.clone();
         match case(candidate)? {
             Ok(case) => cases.push(case),
-            Err(reason) => kernel.left_out.push((name, reason)),
+            Err(left_out) => kernel.left_out.push(left_out),
         }
     }
     cases.sort_by_key(|case| case.as_it_is.instructions);
     if !asked {
         let large = cases.iter().skip(1).position(|case| case.as_it_is.instructions > MOST_WORK);
         let large = large.map_or_else(Vec::new, |position| cases.split_off(position + 1));
-        let reason = || format!("more than {MOST_WORK} instructions: name its shape to have it tried");
-        kernel.left_out.extend(large.into_iter().map(|case| (case.name, reason())));
+        let reason = format!("more than {MOST_WORK} instructions: ask for its shape to have it tried");
+        let left_out = |case: Case| LeftOut { launch: case.name, reason: reason.clone(), wrong: false };
+        kernel.left_out.extend(large.into_iter().map(left_out));
     }
     if cases.is_empty() {
-        kernel.skipped = kernel.left_out.first().map(|(_, reason)| reason.clone());
+        kernel.skipped = kernel.left_out.first().map(|one| one.reason.clone());
         return Ok(kernel);
     }
     let found = all_sites(&cases, &mut kernel, options)?;

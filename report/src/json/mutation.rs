@@ -23,8 +23,8 @@ fn kernel(kernel: &Kernel) -> Value {
         "kernel": kernel.name,
         "skipped": kernel.skipped,
         "launches": kernel.launches,
-        "left_out": kernel.left_out.iter().map(|(launch, reason)| {
-            json!({ "launch": launch, "reason": reason })
+        "left_out": kernel.left_out.iter().map(|one| {
+            json!({ "launch": one.launch, "reason": one.reason, "wrong": one.wrong })
         }).collect::<Vec<_>>(),
         "noticed": kernel.noticed(),
         "mutants": kernel.mutants.iter().map(|one| mutant(one, kernel)).collect::<Vec<_>>(),

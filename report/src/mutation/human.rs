@@ -5,7 +5,7 @@ use gridproof_launch::Construct;
 use gridproof_simulator::finding::Severity;
 use gridproof_simulator::ir::Span;
 
-use super::{Evidence, Fate, Kernel, Mutant, MutationReport};
+use super::{Evidence, Fate, Kernel, LeftOut, Mutant, MutationReport};
 use crate::human::{Amount, Options, located, print};
 use crate::text::{count, entry, number, plain, printable, seconds, wrap};
 use crate::words::{Label, place, severity, words};
@@ -51,7 +51,7 @@ impl Page<'_> {
             for (position, launch) in kernel.launches.iter().enumerate() {
                 text += &self.entry(&format!("launch {}", position + 1), &plain(launch));
             }
-            for (launch, reason) in &kernel.left_out {
+            for LeftOut { launch, reason, .. } in &kernel.left_out {
                 text += &self.entry("left out", &format!("{}: {}", plain(launch), printable(reason)));
             }
         }
@@ -78,14 +78,19 @@ impl Page<'_> {
 
     fn fate(&self, mutant: &Mutant) -> String {
         match &mutant.fate {
-            Fate::Needed { launch, evidence } => format!("needed: {}; launch {}", self.evidence(evidence), launch + 1),
+            Fate::Needed { launch, evidence } => format!("needed: {}{}", self.evidence(evidence), self.on(*launch)),
             Fate::Redundant => format!("REDUNDANT in {}", count(self.kernel.launches.len() as u64, "launch")),
             Fate::Idle => match mutant.site.construct {
                 Construct::Barrier => "idle: no launch came to it".to_owned(),
                 Construct::Guard => "idle: it left nothing out in any launch".to_owned(),
             },
-            Fate::Undecided { launch, reason } => format!("undecided: {}; launch {}", printable(reason), launch + 1),
+            Fate::Undecided { launch, reason } => format!("undecided: {}{}", printable(reason), self.on(*launch)),
         }
+    }
+
+    /// On which launch, where there are several.
+    fn on(&self, launch: usize) -> String {
+        if self.kernel.launches.len() > 1 { format!(" (launch {})", launch + 1) } else { String::new() }
     }
 
     fn evidence(&self, evidence: &Evidence) -> String {
@@ -114,32 +119,47 @@ impl Page<'_> {
     /// What survived, with its line and the reason.
     fn survivor(&self, mutant: &Mutant) -> String {
         let construct = mutant.site.construct;
-        let launches = count(self.kernel.launches.len() as u64, "launch");
+        let launches = match self.kernel.launches.len() {
+            1 => "the launch is".to_owned(),
+            several => format!("all {several} launches are"),
+        };
+        let name = construct.name();
         let (level, title, note) = match (&mutant.fate, construct) {
             (Fate::Redundant, Construct::Barrier) => (
-                Level::HELP,
-                "this barrier is redundant in all launches tried: without it the kernel waits less".to_owned(),
-                format!("without it, {launches} of {launches} are race-free in every schedule, with the same outputs"),
+                self.suggestion(),
+                "this barrier is redundant in every launch tried".to_owned(),
+                format!("without it, {launches} race-free under every schedule, with the same outputs"),
             ),
             (Fate::Redundant, Construct::Guard) => (
-                Level::HELP,
-                "this guard is redundant in all launches tried, though it leaves accesses out".to_owned(),
-                format!("without it, {launches} of {launches} are clean in every schedule, with the same outputs"),
+                self.suggestion(),
+                "this guard is redundant in every launch tried, though it leaves accesses out".to_owned(),
+                format!("without it, {launches} clean under every schedule, with the same outputs"),
             ),
             (Fate::Idle, _) => (
                 Level::NOTE,
-                format!("nothing is known about this {construct}: {}", self.fate(mutant), construct = construct.name()),
-                "try a launch where it matters, with --shape or another launch file".to_owned(),
+                format!("nothing is known about this {name}: {}", self.fate(mutant).trim_start_matches("idle: ")),
+                "try a launch where it matters".to_owned(),
             ),
             (Fate::Undecided { reason, .. }, _) => {
-                (Level::WARNING, format!("not decided whether this {} is needed", construct.name()), printable(reason))
+                (Level::WARNING, format!("not decided whether this {name} is needed"), printable(reason))
             }
             (Fate::Needed { .. }, _) => return String::new(),
         };
         let label = Label { span: mutant.span, text: format!("in {}", plain(&mutant.entries.join(", "))) };
         let mut elements = located(&[label], &self.kernel.files);
         elements.push(self.note(&note));
+        elements.extend(self.wrong());
         print(level.primary_title(title).elements(elements), self.options, self.width)
+    }
+
+    /// A kernel that is wrong elsewhere has to be mended before anything is left out of it.
+    fn suggestion(&self) -> Level<'static> {
+        if self.kernel.is_wrong() { Level::NOTE } else { Level::HELP }
+    }
+
+    fn wrong(&self) -> Option<Element<'static>> {
+        let text = "the kernel is wrong as it is on the launches left out: mend that first, then ask again";
+        self.kernel.is_wrong().then(|| self.note(text))
     }
 
     /// Which redundant barriers go together.
@@ -158,7 +178,8 @@ impl Page<'_> {
             elements.push(self.note(&text));
         }
         let title = format!("{} redundant barriers can be left out together", together.without.len());
-        Some(print(Level::HELP.primary_title(title).elements(elements), self.options, self.width))
+        elements.extend(self.wrong());
+        Some(print(self.suggestion().primary_title(title).elements(elements), self.options, self.width))
     }
 
     fn label(&self, span: Span) -> Label {

@@ -26,8 +26,8 @@ pub struct Kernel {
     pub name: String,
     /// The launches, the cheapest first: shape or file, and subgroup size.
     pub launches: Vec<String>,
-    /// Launches that nobody tried, with the reason.
-    pub left_out: Vec<(String, String)>,
+    /// Launches that no mutant was run on.
+    pub left_out: Vec<LeftOut>,
     /// Why nothing was left out of this kernel, where that is so.
     pub skipped: Option<String>,
     /// What the spans of mutants point into.
@@ -36,6 +36,17 @@ pub struct Kernel {
     pub mutants: Vec<Mutant>,
     /// What leaving out several redundant barriers at once gave, where there are several.
     pub together: Option<Together>,
+}
+
+/// A launch that no mutant was run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The launch, as in [`Kernel::launches`].
+    pub launch: String,
+    /// Why.
+    pub reason: String,
+    /// Whether the kernel is wrong there as it is.
+    pub wrong: bool,
 }
 
 /// The kernel without one thing.
@@ -123,6 +134,11 @@ impl Kernel {
     /// Mutants that were noticed.
     pub fn noticed(&self) -> usize {
         self.mutants.iter().filter(|mutant| matches!(mutant.fate, Fate::Needed { .. })).count()
+    }
+
+    /// Whether the kernel is wrong as it is, on some launch.
+    pub fn is_wrong(&self) -> bool {
+        self.left_out.iter().any(|one| one.wrong)
     }
 
     /// Whether every mutant was decided.
