@@ -19,6 +19,8 @@ pub(super) struct Judged {
     /// The buffers at the end: of the one run that decides all, or of all that exploration found.
     pub outputs: Vec<Vec<Image>>,
     pub instructions: u64,
+    /// Whether it was explored, which takes the invocations of one subgroup together between two turns.
+    pub explored: bool,
 }
 
 /// Proves a launch, or explores it where one run does not decide it.
@@ -28,7 +30,7 @@ pub(super) fn judge(launch: &Launch, options: &CheckOptions) -> Result<Judged, S
         let stopped = exploration.stopped.filter(|_| exploration.outcome.exhausted.is_none());
         let undecided = stopped.map(|_| format!("{} executions were not all there are", exploration.executions));
         let outputs = exploration.outputs.into_iter().map(|output| output.buffers).collect();
-        return Ok(Judged { outputs, undecided, ..Judged::of(exploration.outcome) });
+        return Ok(Judged { outputs, undecided, explored: true, ..Judged::of(exploration.outcome) });
     }
     let mut outcome = prove(launch, &options.config)?;
     let undecided = (!outcome.decides_every_schedule).then(|| "one run does not decide the launch".to_owned());
@@ -45,6 +47,7 @@ impl Judged {
             undecided: None,
             outputs: Vec::new(),
             instructions: outcome.stats.instructions,
+            explored: false,
         }
     }
 

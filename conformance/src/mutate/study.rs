@@ -49,6 +49,7 @@ pub(super) fn study(
     let found = all_sites(&cases, &mut kernel, options)?;
     kernel.mutants = mutants(&kernel.name, &cases, found, progress)?;
     kernel.launches = cases.iter().map(|case| case.name.clone()).collect();
+    kernel.explored = cases.iter().any(|case| case.as_it_is.explored);
     kernel.together = together(&cases, &kernel.mutants)?;
     Ok(kernel)
 }
@@ -138,14 +139,22 @@ fn fate(cases: &[Case], site: &Site) -> Result<Fate, SimulateError> {
     if let Some(undecided) = undecided {
         return Ok(undecided);
     }
-    for case in cases {
+    for (number, case) in cases.iter().enumerate() {
         let launch = edited(&case.launch, std::iter::once(site), Change::Trap);
         if judge(&launch, &case.options)?.trapped() {
-            return Ok(Fate::Redundant);
+            return Ok(match case.as_it_is.explored && site.construct == Construct::Barrier {
+                // What a barrier orders inside a subgroup is ordered by the exploration anyway.
+                true => Fate::Undecided { launch: number, reason: SUBGROUPS.to_owned() },
+                false => Fate::Redundant,
+            });
         }
     }
     Ok(Fate::Idle)
 }
+
+/// Why an exploration cannot call a barrier redundant.
+const SUBGROUPS: &str = "nothing is found without it, but schedules are not explored in which the invocations of one \
+                         subgroup part from each other";
 
 /// What one launch says of a mutant.
 enum Seen {

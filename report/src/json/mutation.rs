@@ -23,6 +23,7 @@ fn kernel(kernel: &Kernel) -> Value {
         "kernel": kernel.name,
         "skipped": kernel.skipped,
         "launches": kernel.launches,
+        "explored": kernel.explored,
         "left_out": kernel.left_out.iter().map(|one| {
             json!({ "launch": one.launch, "reason": one.reason, "wrong": one.wrong })
         }).collect::<Vec<_>>(),

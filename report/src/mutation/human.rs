@@ -79,13 +79,23 @@ impl Page<'_> {
     fn fate(&self, mutant: &Mutant) -> String {
         match &mutant.fate {
             Fate::Needed { launch, evidence } => format!("needed: {}{}", self.evidence(evidence), self.on(*launch)),
-            Fate::Redundant => format!("REDUNDANT in {}", count(self.kernel.launches.len() as u64, "launch")),
+            Fate::Redundant => "REDUNDANT".to_owned(),
             Fate::Idle => match mutant.site.construct {
                 Construct::Barrier => "idle: no launch came to it".to_owned(),
                 Construct::Guard => "idle: it left nothing out in any launch".to_owned(),
             },
             Fate::Undecided { launch, reason } => format!("undecided: {}{}", printable(reason), self.on(*launch)),
         }
+    }
+
+    /// What redundant means.
+    fn clean(&self, clean: &str) -> String {
+        let launches = match self.kernel.launches.len() {
+            1 => "the launch is".to_owned(),
+            several => format!("all {several} launches are"),
+        };
+        let schedules = if self.kernel.explored { "every schedule explored" } else { "every schedule" };
+        format!("without it, {launches} {clean} under {schedules}, with the same outputs")
     }
 
     /// On which launch, where there are several.
@@ -119,21 +129,17 @@ impl Page<'_> {
     /// What survived, with its line and the reason.
     fn survivor(&self, mutant: &Mutant) -> String {
         let construct = mutant.site.construct;
-        let launches = match self.kernel.launches.len() {
-            1 => "the launch is".to_owned(),
-            several => format!("all {several} launches are"),
-        };
         let name = construct.name();
         let (level, title, note) = match (&mutant.fate, construct) {
             (Fate::Redundant, Construct::Barrier) => (
                 self.suggestion(),
                 "this barrier is redundant in every launch tried".to_owned(),
-                format!("without it, {launches} race-free under every schedule, with the same outputs"),
+                self.clean("race-free"),
             ),
             (Fate::Redundant, Construct::Guard) => (
                 self.suggestion(),
                 "this guard is redundant in every launch tried, though it leaves accesses out".to_owned(),
-                format!("without it, {launches} clean under every schedule, with the same outputs"),
+                self.clean("clean"),
             ),
             (Fate::Idle, _) => (
                 Level::NOTE,

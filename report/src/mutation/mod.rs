@@ -26,6 +26,8 @@ pub struct Kernel {
     pub name: String,
     /// The launches, the cheapest first: shape or file, and subgroup size.
     pub launches: Vec<String>,
+    /// Whether some launch was explored, as one run does not decide it.
+    pub explored: bool,
     /// Launches that no mutant was run on.
     pub left_out: Vec<LeftOut>,
     /// Why nothing was left out of this kernel, where that is so.
