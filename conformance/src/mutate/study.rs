@@ -174,7 +174,7 @@ fn verdict<'a>(case: &Case, sites: impl Iterator<Item = &'a Site> + Clone) -> Re
     drop(new);
     Ok(match &judged.exhausted {
         Some(exhausted @ Exhausted { budget: "instructions", .. }) => {
-            Seen::Noticed(Box::new(Evidence::Endless { exhausted: exhausted.clone() }))
+            Seen::Noticed(Box::new(Evidence::Endless { exhausted: Exhausted { at: None, ..exhausted.clone() } }))
         }
         Some(exhausted) => Seen::Undecided(gridproof_report::verdict::exhausted_words(exhausted, &judged.files)),
         None => match judged.differing_bytes(&case.as_it_is, &case.launch) {

@@ -183,7 +183,10 @@ impl Page<'_> {
             let text = format!("with these left out, one is needed at {}", places(&together.not_with_these));
             elements.push(self.note(&text));
         }
-        let title = format!("{} redundant barriers can be left out together", together.without.len());
+        let title = match together.without.len() {
+            1 => "only one of the redundant barriers can be left out".to_owned(),
+            several => format!("{several} redundant barriers can be left out together"),
+        };
         elements.extend(self.wrong());
         Some(print(self.suggestion().primary_title(title).elements(elements), self.options, self.width))
     }

@@ -4,6 +4,7 @@ mod human;
 mod json;
 mod machines;
 mod made;
+mod mutants;
 mod pages;
 mod runs;
 mod schema;

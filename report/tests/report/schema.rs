@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-/// Where `value` breaks `schema`; empty when it does not. `root` resolves `#/...` references.
+/// Where `value` breaks `schema`; empty when it does not. `root` resolves `#/...` references, other files theirs.
 pub fn faults(value: &Value, schema: &Value, root: &Value, path: &str) -> Vec<String> {
     if let Some(reference) = schema["$ref"].as_str() {
-        let target = match reference.strip_prefix('#') {
-            Some(pointer) => return faults(value, root.pointer(pointer).expect(reference), root, path),
-            None => file(reference),
-        };
-        return faults(value, &target, &target, path);
+        let (name, pointer) = reference.split_once('#').unwrap_or((reference, ""));
+        let other = (!name.is_empty()).then(|| file(name));
+        let root = other.as_ref().unwrap_or(root);
+        return faults(value, root.pointer(pointer).expect(reference), root, path);
     }
     let mut faults_here = own_faults(value, schema, path);
     if let Some(alternatives) = schema["anyOf"].as_array() {
