@@ -95,13 +95,14 @@ fn both_engines_agree_on_drawn_launches() {
 /// Every variant of the catalogue at shapes that fit into loom.
 #[test]
 fn both_engines_agree_on_the_variants_of_the_catalogue() {
-    let shapes: [(&str, &[&str]); 4] = [
+    let shapes: [(&str, &[&str]); 5] = [
         ("resadd_norm_gemv_int4", &["n=2,k=512", "n=3,k=512"]),
         // The smallest launches have 16,384 elements of state: loom does not come to an end with them in minutes.
         ("gdn_conv_fused", &[]),
         ("gdn_decode", &[]),
         // One token: with more, block routing races inside one subgroup, of which loom knows nothing.
         ("conv1d_qkv_split", &["q=2,k=2,v=2,lens=1,width=3", "q=2,k=2,v=2,lens=1"]),
+        ("gdn_chunked", &["t=1,hv=1", "t=2,hv=1"]),
     ];
     let making = Making {
         data_seed: 0,

@@ -10,7 +10,8 @@ use checked::{Case, PROFILES, SHAPES, rules};
 use gridproof_conformance::cuda::compiled;
 use gridproof_kernels::gdn_chunked::{KERNEL, Options, Variant};
 use gridproof_launch::{Language, Launch};
-use gridproof_simulator::finding::AccessSite;
+use gridproof_simulator::finding::Action;
+use gridproof_simulator::ir::Span;
 use gridproof_simulator::{Outcome, ladder};
 use libtest_mimic::Failed;
 use with_nvrtc::Test;
@@ -42,10 +43,11 @@ fn check(variant: Variant, text: &str, options: Options) -> Result<Outcome, Fail
     checked.map_err(|error| format!("{} {text}, {}: {error}", variant.name(), options.arithmetic).into())
 }
 
+/// With denormals, which strong decays come to: PTX keeps them whatever the profile is.
 fn every_case() -> Result<(), Failed> {
     for (number, text) in SHAPES.iter().enumerate() {
         for (which, variant) in [Variant::Chunked, Variant::Serial].into_iter().enumerate() {
-            check(variant, text, Options { arithmetic: PROFILES[(number + which) % 4], ..Options::default() })?;
+            check(variant, text, Options { arithmetic: PROFILES[(number + which) % 2], ..Options::default() })?;
         }
     }
     Ok(())
@@ -60,34 +62,27 @@ fn every_shape() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The lines of two accesses that race, each with the line of the kernel that it was called from.
-type Lines = BTreeSet<[(String, String); 2]>;
+/// The lines of a read and a write that race, and the line of the kernel that the read is called from.
+type Lines = BTreeSet<[String; 3]>;
 
 fn lines(variant: Variant, text: &str) -> Result<Lines, Failed> {
     let case = case(variant, text, Options::default())?;
     let outcome = case.check(compile)?;
     let source = case.launch.modules[0].text().ok_or("CUDA C++ is text")?;
-    let line = |number: u32| source.lines().nth(number as usize - 1).unwrap_or_default().trim().to_owned();
-    let place = |site: &AccessSite| {
-        let outermost = site.call_stack.last().unwrap_or(&site.span);
-        (line(site.span.line), line(outermost.line))
-    };
+    let line = |span: &Span| source.lines().nth(span.line as usize - 1).unwrap_or_default().trim().to_owned();
     let mut races = Lines::new();
     for finding in &outcome.findings {
-        let second = finding.second.as_ref().ok_or("a race has two sides")?;
-        let mut both = [place(&finding.first), place(second)];
-        both.sort();
-        races.insert(both);
+        let sites = [Some(&finding.first), finding.second.as_ref()].map(|site| site.ok_or("a race has two sides"));
+        let [first, second] = [sites[0]?, sites[1]?];
+        let (read, write) = if first.action == Action::Read { (first, second) } else { (second, first) };
+        races.insert([&read.span, read.call_stack.last().unwrap_or(&read.span), &write.span].map(line));
     }
     hold(!races.is_empty() && rules(&outcome).len() == 1, format!("{:?}", rules(&outcome)))?;
     Ok(races)
 }
 
-const STORE: &str = "scratch[threadIdx.x / GROUP] = sum;";
-
-fn shown(variant: Variant, read: [&str; 2], stored: &str) -> Result<(), Failed> {
-    let mut race = [read, [STORE, stored]].map(|both| both.map(str::to_owned)).map(|[line, call]| (line, call));
-    race.sort();
+fn shown(variant: Variant, read: [&str; 2]) -> Result<(), Failed> {
+    let race = [read[0], read[1], "scratch[threadIdx.x / GROUP] = sum;"].map(str::to_owned);
     let found = lines(variant, "t=2,hv=1")?;
     hold(found == Lines::from([race]), format!("{}: {found:?}", variant.name()))
 }
@@ -96,8 +91,8 @@ fn materialize() -> Result<(), Failed> {
     let total = |sum| ["return scratch[0];", sum];
     let query = "float query_squares = workgroup_sum(gp_mul(query, query));";
     let key = "float key_squares = workgroup_sum(gp_mul(key, key));";
-    shown(Variant::NoBarrierMaterializeQ, total(query), key)?;
-    shown(Variant::NoBarrierMaterializeK, total(key), "float beta_dot = workgroup_sum(beta_part);")
+    shown(Variant::NoBarrierMaterializeQ, total(query))?;
+    shown(Variant::NoBarrierMaterializeK, total(key))
 }
 
 fn solve() -> Result<(), Failed> {
@@ -106,7 +101,7 @@ fn solve() -> Result<(), Failed> {
         "key_products[r] = sum_of_parts();",
     ];
     for variant in [Variant::NoBarrierSolveKk, Variant::NoBarrierSolveDiag] {
-        shown(variant, added, "store_part(gp_mul(query, other));")?;
+        shown(variant, added)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod bits;
 mod checked;
 mod dispatcher;
+mod gates;
 mod launches;
 mod mistakes;
 mod orders;
