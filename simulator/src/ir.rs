@@ -823,6 +823,9 @@ pub struct Program {
     pub rows: u32,
     /// Rows with a constant value, the same for every invocation, never written by the code.
     pub constants: Vec<(Reg, u32)>,
+    /// Constant rows whose author may as well have meant this integer, which has the same low bits as far as they are used
+    /// (PTX).
+    pub narrowed: Vec<(Reg, i64)>,
     /// Rows that some path reads before it writes them: they start as zero.
     pub zeroed: Vec<Reg>,
     /// What the code names by number.

@@ -15,6 +15,8 @@
 //! tells a multi-round hash from an offset. Where signs are not known, so is a product with an odd constant of 2^24 or
 //! more that does not fit 32 bits: hashes and random numbers have such factors, and strides do not. A constant of 2^31 or more that is added or subtracted may be meant
 //! as a negative number; the reading under which nothing wraps is taken. Every other operation reads it by its type.
+//! Compilers take constants modulo what a later shift leaves; such a constant of PTX has two readings
+//! (`Program::narrowed`).
 //!
 //! # Values whose sign nobody knows
 //!
@@ -108,6 +110,8 @@ impl Value {
 #[derive(Clone, Debug)]
 struct Row {
     values: Vec<Value>,
+    /// A constant, which stays.
+    constant: bool,
     /// A constant whose sign is open.
     open: bool,
 }
@@ -157,9 +161,15 @@ impl Exact {
         let lanes = at(lanes);
         for &(reg, word) in &program.constants {
             if word >= TOP && address_registers.get(at(reg.0)).copied().unwrap_or(false) {
-                let row = Row { values: vec![Value::one(sign_extended(word), NOWHERE); lanes], open: true };
-                rows[at(reg.0)] = Some(Box::new(row));
+                let values = vec![Value::one(sign_extended(word), NOWHERE); lanes];
+                rows[at(reg.0)] = Some(Box::new(Row { values, constant: true, open: true }));
             }
+        }
+        for &(reg, other) in &program.narrowed {
+            let word = program.constants.iter().find(|(row, _)| *row == reg).map(|(_, word)| *word);
+            let mut value = Value::given(word.unwrap_or(0), None);
+            value.add(other);
+            rows[at(reg.0)] = Some(Box::new(Row { values: vec![value; lanes], constant: true, open: false }));
         }
         let wide = vec![None; at(program.rows)];
         let mut mixing = vec![false; at(program.rows)];
@@ -184,7 +194,7 @@ impl Exact {
     /// Forgets everything but constants, for the next workgroup.
     pub fn reset(&mut self) {
         for slot in &mut self.rows {
-            if let Some(row) = slot.take_if(|row| !row.open) {
+            if let Some(row) = slot.take_if(|row| !row.constant) {
                 self.spare.push(row);
             }
         }
@@ -531,10 +541,10 @@ impl Exact {
     }
 
     fn blank(&mut self, dst: Reg, registers: &Registers) -> Box<Row> {
-        let mut row = self
-            .spare
-            .pop()
-            .unwrap_or_else(|| Box::new(Row { values: vec![Value::one(0, NOWHERE); self.lanes], open: false }));
+        let mut row = self.spare.pop().unwrap_or_else(|| {
+            let values = vec![Value::one(0, NOWHERE); self.lanes];
+            Box::new(Row { values, constant: false, open: false })
+        });
         for lane in 0..narrow(self.lanes) {
             row.values[at(lane)] = Value::one(i64::from(registers.word(dst, lane)), NOWHERE);
         }

@@ -4,6 +4,7 @@
 
 pub mod ast;
 mod lower;
+mod narrowed;
 pub mod parse;
 pub mod support;
 

@@ -159,6 +159,7 @@ impl<'m> Lowering<'m> {
             spans: self.spans.into_list(),
             rows: laid.rows,
             constants: laid.constants,
+            narrowed: Vec::new(),
             zeroed: Vec::new(),
             tables: laid.tables,
             bindings: self.bindings,

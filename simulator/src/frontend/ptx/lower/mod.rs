@@ -181,6 +181,7 @@ impl<'t> Lowerer<'_, 't> {
             spans: self.spans.into_list(),
             rows: laid.rows,
             constants: laid.constants,
+            narrowed: Vec::new(),
             zeroed: Vec::new(),
             tables: laid.tables,
             bindings: self.bindings,
@@ -199,6 +200,7 @@ impl<'t> Lowerer<'_, 't> {
             approximations: Some(self.approximations),
         };
         crate::pointees::note(&mut program);
+        super::narrowed::note(&mut program);
         rows::share(&mut program);
         program
     }
