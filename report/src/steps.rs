@@ -19,7 +19,16 @@ pub fn steps(schedule: &Schedule, most: Option<usize>) -> Vec<String> {
     let most = most.unwrap_or(MOST).max(1);
     let mut lines = Vec::new();
     let several = schedule.dispatches.len() > 1;
+    let mut without_turns = 0;
     for (dispatch, turns) in schedule.dispatches.iter().enumerate() {
+        if turns.is_empty() && several {
+            without_turns += 1;
+            if schedule.dispatches.get(dispatch + 1).is_none_or(|next| !next.is_empty()) {
+                lines.push(in_order(dispatch + 1 - without_turns, dispatch));
+                without_turns = 0;
+            }
+            continue;
+        }
         let prefix = if several { format!("dispatch {dispatch}: ") } else { String::new() };
         let joined = join(turns);
         let groups = fold(&joined);
@@ -32,6 +41,15 @@ pub fn steps(schedule: &Schedule, most: Option<usize>) -> Vec<String> {
         lines.push(format!("and {} left out; the schedule string has all of them", count(left_out as u64, "step")));
     }
     lines
+}
+
+/// Dispatches of which no turn matters.
+fn in_order(first: usize, last: usize) -> String {
+    match last - first {
+        0 => format!("dispatch {first} runs in index order until it ends"),
+        1 => format!("dispatch {first}, then dispatch {last}: each runs in index order until it ends"),
+        _ => format!("dispatch {first} up to dispatch {last}: each runs in index order until it ends"),
+    }
 }
 
 /// How many workgroups are resident, in words.
@@ -195,6 +213,21 @@ mod tests {
                 &format!("dispatch 1: {REST}"),
             ],
         );
+    }
+
+    #[test]
+    fn dispatches_of_which_no_turn_matters_are_one_step() {
+        let order = "in index order until it ends";
+        check(
+            "gp1;slots=1;/7//",
+            &[
+                &format!("dispatch 0 runs {order}"),
+                "dispatch 1: workgroup 7 runs for 1 turn",
+                &format!("dispatch 1: {REST}"),
+                &format!("dispatch 2, then dispatch 3: each runs {order}"),
+            ],
+        );
+        check("gp1;slots=1;//", &[&format!("dispatch 0 up to dispatch 2: each runs {order}")]);
     }
 
     #[test]
