@@ -115,10 +115,7 @@ impl Reference for Answer {
         let shape = self.problem.shape();
         let mut outputs = model::run(&self.problem, self.path, self.arithmetic);
         let (states, rows) = (std::mem::take(&mut outputs.states), std::mem::take(&mut outputs.intermediate));
-        let mut all = vec![self.output(outputs)];
-        if shape.update() {
-            all.push(self.pool(states));
-        }
+        let mut all = vec![self.output(outputs), self.pool(states)];
         if shape.cache_intermediate() {
             all.push(self.intermediate(rows));
         }

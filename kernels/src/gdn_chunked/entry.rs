@@ -40,7 +40,14 @@ const VARIANTS: &[VariantEntry] = &[
         name: "chunked",
         summary: "every barrier is there",
         required: "race-free",
-        shapes: &["", "t=1+31+32", "t=77,h=2,hv=2,c=16,decay=strong", "t=65,c=64,hv=1,state=zero", "t=33,seqs=2,d=384"],
+        shapes: &[
+            "",
+            "t=1+31+32",
+            "t=77,h=2,hv=2,c=16,decay=strong",
+            "t=65,c=64,hv=1,state=zero",
+            "t=33,seqs=2,d=384",
+            "t=33+5,hv=1",
+        ],
         long_shapes: &[],
     },
     VariantEntry {

@@ -50,12 +50,12 @@ fn pool(problem: &Problem) -> Result<Buffer, LaunchError> {
         false => vec![shape.pool(), shape.stride()],
     };
     let states = problem.inputs().states.iter().map(|(slot, bytes)| (slot * shape.stride_bytes(), bytes.as_slice()));
-    let mut buffer = pool_buffer("state_pool", element(shape.state()), extents, POOL_FILL, states)?;
+    // An output also where nothing is stored: then it must not change.
+    let mut buffer = pool_buffer("state_pool", element(shape.state()), extents, POOL_FILL, states)?.as_output();
     if has_null_requests(problem) {
         let range = ByteRange::new(0, shape.slot_bytes());
         buffer.may_race.push(MayRace { range, reason: NULL_SLOT.to_owned() });
     }
-    buffer.output = shape.update();
     Ok(buffer)
 }
 

@@ -67,14 +67,26 @@ const VARIANTS: &[VariantEntry] = &[
         name: "wide_vec",
         summary: "bf16 states: groups of 16 lanes with 8 elements each",
         required: "race-free",
-        shapes: &["", "t=4,cache=1", "t=8,b=1,hv=8,tile=128", "slot=1+-1,write=5+-1,stride=73728"],
+        shapes: &[
+            "",
+            "t=4,cache=1",
+            "t=8,b=1,hv=8,tile=128",
+            "slot=1+-1,write=5+-1,stride=73728",
+            "t=2,update=0,cache=1",
+        ],
         long_shapes: &["b=1,hv=32,pool=8192,slot=8191"],
     },
     VariantEntry {
         name: "ilp4",
         summary: "bf16 states: groups of 32 lanes with 4 elements each",
         required: "race-free",
-        shapes: &["", "t=4,cache=1", "t=8,b=1,hv=8,tile=128", "slot=1+-1,write=5+-1,stride=73728"],
+        shapes: &[
+            "",
+            "t=4,cache=1",
+            "t=8,b=1,hv=8,tile=128",
+            "slot=1+-1,write=5+-1,stride=73728",
+            "t=2,update=0,cache=1",
+        ],
         long_shapes: &["b=1,hv=32,pool=8192,slot=8191"],
     },
     VariantEntry {

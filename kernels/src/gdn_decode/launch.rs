@@ -76,7 +76,7 @@ pub(super) const fn entry(path: Path) -> &'static str {
 ///
 /// Buffers: `q`, `k`: `[B, T, H, 128]` bf16; `v`: `[B, T, HV, 128]` bf16; `a`, `b`: `[B, T, HV]` bf16, with one element
 /// more where that is odd, as WGSL reads whole words; `a_log`, `dt_bias`: `[HV]` f32; `read_indices`,
-/// `write_indices`: `[B]` i32; `state_pool` (output if it is updated): `[pool, HV, 128, 128]`, or `[pool, stride]` where
+/// `write_indices`: `[B]` i32; `state_pool` (output): `[pool, HV, 128, 128]`, or `[pool, stride]` where
 /// slots are padded; `output` (output): `[B, T, HV, 128]` bf16; `intermediate_states` (output if it is cached):
 /// `[B, steps, HV, 128, 128]`, or 16 bytes that nobody touches. `output` and `intermediate_states` start
 /// uninitialised. In CUDA C++ they are the kernels' parameters, in that order. Where requests have no slot in a bf16

@@ -154,7 +154,7 @@ fn buffers_have_the_documented_types_and_only_outputs_are_marked() {
     let facts = facts(&launch);
     // An odd number of gates is filled up to whole words.
     assert_eq!(facts[3..5], [("a", bf16, vec![2], false), ("b", bf16, vec![2], false)]);
-    assert_eq!(facts[9], ("state_pool", DType::F32, vec![8, 20_480], false));
+    assert_eq!(facts[9], ("state_pool", DType::F32, vec![8, 20_480], true));
     assert_eq!(facts[11], ("intermediate_states", DType::F32, vec![4], false));
     assert_eq!(launch.buffers[11].length, 16);
 }
