@@ -11,7 +11,12 @@ use crate::bindings::{Binding, Content, Space};
 use crate::{Limit, LimitExceeded, RunError};
 
 /// Refuses `value` when it is greater than `limit`.
-fn at_most(what: Limit, value: u64, limit: impl Into<u64>, place: impl FnOnce() -> String) -> Result<(), RunError> {
+pub(crate) fn at_most(
+    what: Limit,
+    value: u64,
+    limit: impl Into<u64>,
+    place: impl FnOnce() -> String,
+) -> Result<(), RunError> {
     let limit = limit.into();
     if value <= limit { Ok(()) } else { Err(LimitExceeded { what, value, limit, place: place() }.into()) }
 }
