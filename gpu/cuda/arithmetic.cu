@@ -17,21 +17,18 @@
 #endif
 
 #define EXPRESSION(name, value)                                                                             \
-    extern "C" __global__ void name(const float *a_column, const float *b_column, const float *c_column,    \
-                                    float *result) {                                                        \
+    extern "C" __global__ void name(const float *a, const float *b, const float *c, float *result) {        \
         unsigned int at = blockIdx.x * blockDim.x + threadIdx.x;                                            \
-        float a = a_column[at], b = b_column[at], c = c_column[at];                                         \
-        (void)a, (void)b, (void)c;                                                                          \
         result[at] = value;                                                                                 \
     }
 
-EXPRESSION(add, ADD(a, b))
-EXPRESSION(multiply, MULTIPLY(a, b))
-EXPRESSION(divide, DIVIDE(a, b))
-EXPRESSION(square_root, SQUARE_ROOT(a))
-EXPRESSION(multiply_then_add, ADD(MULTIPLY(a, b), c))
-EXPRESSION(fused_multiply_add, __fmaf_rn(a, b, c))
+EXPRESSION(add, ADD(a[at], b[at]))
+EXPRESSION(multiply, MULTIPLY(a[at], b[at]))
+EXPRESSION(divide, DIVIDE(a[at], b[at]))
+EXPRESSION(square_root, SQUARE_ROOT(a[at]))
+EXPRESSION(multiply_then_add, ADD(MULTIPLY(a[at], b[at]), c[at]))
+EXPRESSION(fused_multiply_add, __fmaf_rn(a[at], b[at], c[at]))
 // b, as algebra has it; with rounding, what the addition left of b.
-EXPRESSION(add_then_subtract, SUBTRACT(ADD(a, b), a))
+EXPRESSION(add_then_subtract, SUBTRACT(ADD(a[at], b[at]), a[at]))
 // a * (b + c), as algebra has it; with rounding, three roundings instead of two.
-EXPRESSION(sum_of_products, ADD(MULTIPLY(a, b), MULTIPLY(a, c)))
+EXPRESSION(sum_of_products, ADD(MULTIPLY(a[at], b[at]), MULTIPLY(a[at], c[at])))

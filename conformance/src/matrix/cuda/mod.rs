@@ -17,7 +17,7 @@ use super::case_file::Case;
 use super::cell::CellResult;
 pub use child::{ARGUMENT, serve};
 use protocol::{CellText, Ready};
-use worker::Worker;
+use worker::{NotStarted, Worker};
 
 /// A CUDA device that cells may run on, or one that stands for their absence.
 pub(super) struct CudaLeg {
@@ -28,7 +28,7 @@ pub(super) struct CudaLeg {
     /// The program whose hidden argument makes a worker of it.
     executable: Result<PathBuf, String>,
     /// What the first worker said.
-    ready: OnceLock<Result<Ready, String>>,
+    ready: OnceLock<Result<Ready, NotStarted>>,
     idle: Mutex<Vec<Worker>>,
     /// Held while a worker uses the device.
     turn: Mutex<()>,
@@ -52,7 +52,9 @@ impl CudaLeg {
 
     /// Why this device cannot be used at all, when it cannot.
     pub fn unusable(&self) -> Option<String> {
-        self.ready().err()
+        self.ready().err().map(|not_started| match not_started {
+            NotStarted::Unavailable(reason) | NotStarted::Failed(reason) => reason,
+        })
     }
 
     /// The device and its profiles, once a cell has run.
@@ -64,7 +66,7 @@ impl CudaLeg {
     /// Runs a case in a worker.
     pub fn run(&self, case: &Case) -> CellResult {
         match self.ready() {
-            Err(reason) => return CellResult::Skipped(reason),
+            Err(not_started) => return not_started.into(),
             Ok(ready) if !ready.profiles.contains(&case.arithmetic.to_string()) => {
                 return CellResult::Skipped(format!("the device does not compute in profile `{}`", case.arithmetic));
             }
@@ -73,7 +75,7 @@ impl CudaLeg {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut worker = match idle.map_or_else(|| self.start().map(|(worker, _)| worker), Ok) {
             Ok(worker) => worker,
-            Err(reason) => return CellResult::Disagreed(reason),
+            Err(not_started) => return not_started.into(),
         };
         match worker.run(&CellText::new(case), &self.turn) {
             Ok(reply) => {
@@ -87,7 +89,7 @@ impl CudaLeg {
     }
 
     /// What the device can do; the first to ask starts a worker.
-    fn ready(&self) -> Result<&Ready, String> {
+    fn ready(&self) -> Result<&Ready, NotStarted> {
         let ready = self.ready.get_or_init(|| {
             let (worker, ready) = self.start()?;
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
@@ -96,9 +98,19 @@ impl CudaLeg {
         ready.as_ref().map_err(Clone::clone)
     }
 
-    fn start(&self) -> Result<(Worker, Ready), String> {
-        let ordinal = self.ordinal.clone()?;
-        Worker::start(self.executable.as_ref().map_err(Clone::clone)?, ordinal)
+    fn start(&self) -> Result<(Worker, Ready), NotStarted> {
+        let ordinal = self.ordinal.clone().map_err(NotStarted::Unavailable)?;
+        let executable = self.executable.clone().map_err(NotStarted::Failed)?;
+        Worker::start(&executable, ordinal)
+    }
+}
+
+impl From<NotStarted> for CellResult {
+    fn from(not_started: NotStarted) -> Self {
+        match not_started {
+            NotStarted::Unavailable(reason) => Self::Skipped(reason),
+            NotStarted::Failed(reason) => Self::Disagreed(reason),
+        }
     }
 }
 

@@ -17,6 +17,15 @@ const TURN: Duration = LIMIT.saturating_mul(4);
 /// Bytes of a worker's last words that are kept.
 const LAST_WORDS: usize = 2_000;
 
+/// Why there is no worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NotStarted {
+    /// The device cannot be used, and why: nothing went wrong.
+    Unavailable(String),
+    /// The worker failed.
+    Failed(String),
+}
+
 /// A worker process. It is killed when it is dropped: what it left on the device goes with it.
 pub(super) struct Worker {
     child: Child,
@@ -30,15 +39,16 @@ impl Worker {
     /// Starts a worker for a device, and waits until it has opened and measured it.
     ///
     /// # Errors
-    /// Why the device cannot be used.
-    pub fn start(executable: &Path, ordinal: u32) -> Result<(Self, Ready), String> {
+    /// Why the device cannot be used, or how the worker failed.
+    pub fn start(executable: &Path, ordinal: u32) -> Result<(Self, Ready), NotStarted> {
         let command = Command::new(executable)
             .args([ARGUMENT, &ordinal.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        let mut child = command.map_err(|error| format!("the worker `{}`: {error}", executable.display()))?;
+        let failed = |error| NotStarted::Failed(format!("the worker `{}`: {error}", executable.display()));
+        let mut child = command.map_err(failed)?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (sender, answers) = mpsc::channel();
         thread::spawn(move || {
@@ -53,10 +63,10 @@ impl Worker {
             bytes
         });
         let mut worker = Self { child, input, answers, words: Some(words) };
-        match worker.answer(None)? {
+        match worker.answer(None).map_err(NotStarted::Failed)? {
             Answer::Ready(ready) => Ok((worker, ready)),
-            Answer::Unavailable(reason) => Err(reason),
-            other => Err(unexpected(&other)),
+            Answer::Unavailable(reason) => Err(NotStarted::Unavailable(reason)),
+            other => Err(NotStarted::Failed(unexpected(&other))),
         }
     }
 
