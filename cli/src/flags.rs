@@ -97,13 +97,13 @@ pub enum Command {
     Replay(ReplayFlags),
     /// Leave out each barrier and each guard in turn: which are needed, by which race, and which are redundant
     Mutate(Box<MutateFlags>),
-    /// Compare the CPU model, the simulator and this machine's adapters on every case
+    /// Compare the CPU model, the simulator, and this machine's adapters and CUDA devices on every case
     Conform(ConformFlags),
     /// Show the kernels of the catalogue, their variants and shape keys
     List,
     /// Explain a rule
     Explain(ExplainFlags),
-    /// Measure what the arithmetic of this machine's adapters does
+    /// Measure what the arithmetic of this machine's adapters and CUDA devices does
     Probe,
     /// Print a completion script
     Completions {
@@ -113,6 +113,12 @@ pub enum Command {
     /// Run a loom model that a parent process hands over, and answer it
     #[command(name = gridproof_conformance::explore::child::ARGUMENT, hide = true)]
     LoomModel,
+    /// Run cells of a CUDA device's leg, which a parent process hands over one by one
+    #[command(name = gridproof_conformance::matrix::cuda::ARGUMENT, hide = true)]
+    CudaCells {
+        /// The device's number
+        ordinal: u32,
+    },
 }
 
 /// `gridproof check`.
@@ -280,7 +286,7 @@ pub struct ReplayFlags {
 /// `gridproof conform`.
 #[derive(Args, Debug)]
 pub struct ConformFlags {
-    /// Only legs whose name contains this text (oracle, sim-wgsl, sim-ptx, wgpu); may be given several times
+    /// Only legs whose name contains this text (oracle, sim-wgsl, sim-ptx, wgpu, cuda); may be given several times
     #[arg(long, value_name = "TEXT")]
     pub leg: Vec<String>,
     /// Only cells whose name contains this text
@@ -295,6 +301,9 @@ pub struct ConformFlags {
     /// Fail where no CUDA compiler (NVRTC) can make the PTX for the cells of sim-ptx, instead of skipping them
     #[arg(long)]
     pub require_nvrtc: bool,
+    /// Fail where no CUDA device can run the cells of cuda legs, instead of skipping them
+    #[arg(long)]
+    pub require_cuda: bool,
 }
 
 /// `gridproof explain`.

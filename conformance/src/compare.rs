@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridproof_launch::{Buffer, ByteRange, Contents, Launch};
+use gridproof_launch::{Buffer, ByteRange, Launch};
 use gridproof_simulator::memory::Image;
 
 /// What the model says about one output buffer.
@@ -140,11 +140,6 @@ fn image(buffer: &Buffer, expected: &Expected, actual: &Image) -> Result<Image, 
         image.overwrite(range.start, &bytes);
     }
     Ok(image)
-}
-
-/// Bytes that a device gave back, as contents of their buffer. What nobody wrote cannot be told from what was written.
-pub fn dense(bytes: Vec<u8>, buffer: &Buffer) -> Image {
-    Image::new(&Buffer { contents: Contents::Dense(bytes.into()), ..buffer.clone() })
 }
 
 #[cfg(test)]

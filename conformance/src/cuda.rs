@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
-use gridproof_gpu::nvrtc::{Nvrtc, NvrtcError, Places, Program, Ptx};
+use gridproof_gpu::nvrtc::{ARCHITECTURE, Cubin, Nvrtc, NvrtcError, Places, Program, Ptx};
 use gridproof_launch::{Constant, Dispatch, Launch, Module, ModuleId, Source};
 
 /// Longest header that is quoted in reports, in bytes.
@@ -37,15 +37,42 @@ pub fn unavailable() -> Option<&'static NvrtcError> {
     NVRTC.as_ref().err()
 }
 
+/// The compiler of this machine.
+///
+/// # Errors
+/// Why there is none.
+pub fn compiler() -> Result<&'static Nvrtc, &'static NvrtcError> {
+    NVRTC.as_ref()
+}
+
+/// A launch of PTX, and what else its modules were compiled to.
+#[derive(Clone, Debug)]
+pub struct Built<'a> {
+    /// The launch with PTX in the place of CUDA C++.
+    pub launch: Cow<'a, Launch>,
+    /// At each module's position the machine code that was made of its PTX; none for modules that were PTX before, and for
+    /// virtual architectures.
+    pub machine_code: Vec<Option<Cubin>>,
+}
+
 /// The launch with PTX in the place of CUDA C++.
 ///
 /// # Errors
 /// When there is no compiler, or a module does not compile. Never for a launch without CUDA C++.
 pub fn compiled(launch: &Launch) -> Result<Cow<'_, Launch>, NvrtcError> {
+    built(launch, ARCHITECTURE).map(|built| built.launch)
+}
+
+/// The same for another architecture than the usual one; with machine code where it is a real one, as `sm_90`.
+///
+/// # Errors
+/// As [`compiled`].
+pub fn built<'a>(launch: &'a Launch, architecture: &str) -> Result<Built<'a>, NvrtcError> {
     if !launch.modules.iter().any(|module| matches!(module.source, Source::Cuda(_))) {
-        return Ok(Cow::Borrowed(launch));
+        return Ok(Built { launch: Cow::Borrowed(launch), machine_code: vec![None; launch.modules.len()] });
     }
     let mut compiled = Launch { modules: Vec::new(), dispatches: Vec::new(), buffers: launch.buffers.clone() };
+    let mut machine_code = Vec::new();
     let mut known: BTreeMap<(ModuleId, Macros), ModuleId> = BTreeMap::new();
     for dispatch in &launch.dispatches {
         let module = &launch.modules[dispatch.module.0];
@@ -54,7 +81,9 @@ pub fn compiled(launch: &Launch) -> Result<Cow<'_, Launch>, NvrtcError> {
         let id = match known.get(&key) {
             Some(id) => *id,
             None => {
-                let id = compiled.add_module(ptx_module(module, &key.1)?);
+                let (module, cubin) = ptx_module(module, &key.1, architecture)?;
+                let id = compiled.add_module(module);
+                machine_code.push(cubin);
                 known.insert(key, id);
                 id
             }
@@ -65,17 +94,22 @@ pub fn compiled(launch: &Launch) -> Result<Cow<'_, Launch>, NvrtcError> {
         }
         compiled.dispatches.push(dispatch);
     }
-    Ok(Cow::Owned(compiled))
+    Ok(Built { launch: Cow::Owned(compiled), machine_code })
 }
 
 /// The module as it is, or compiled with these macros.
-fn ptx_module(module: &Module, macros: &[(String, String)]) -> Result<Module, NvrtcError> {
-    let Source::Cuda(text) = &module.source else { return Ok(module.clone()) };
+fn ptx_module(
+    module: &Module,
+    macros: &[(String, String)],
+    architecture: &str,
+) -> Result<(Module, Option<Cubin>), NvrtcError> {
+    let Source::Cuda(text) = &module.source else { return Ok((module.clone(), None)) };
     let folder = Path::new(&module.name).parent().filter(|folder| !folder.as_os_str().is_empty());
     let ptx = ptx(Program {
         headers: module.files.clone(),
         include_folders: folder.map(Path::to_owned).into_iter().collect(),
         macros: macros.to_vec(),
+        architecture: architecture.to_owned(),
         ..Program::new(&*module.name, text.clone())
     })?;
     let named = Module::new(format!("{} (PTX)", module.name), Source::Ptx(ptx.text.as_str().into()));
@@ -84,8 +118,8 @@ fn ptx_module(module: &Module, macros: &[(String, String)]) -> Result<Module, Nv
         false => module.files.iter().find(|(other, _)| other == name).map(|(_, text)| text.clone()),
     };
     let files = file_names(&ptx.text).filter_map(|name| Some((name, own(name).or_else(|| header(name))?)));
-    let ptx = files.fold(named, |module, (name, text)| module.with_file(name, text));
-    Ok(Module { edits: module.edits.clone(), ..ptx })
+    let ptx_module = files.fold(named, |module, (name, text)| module.with_file(name, text));
+    Ok((Module { edits: module.edits.clone(), ..ptx_module }, ptx.cubin))
 }
 
 fn ptx(program: Program) -> Result<Ptx, NvrtcError> {

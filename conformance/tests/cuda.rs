@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gridproof_conformance::check::{CheckError, CheckOptions, check_catalogue, check_file, replay};
-use gridproof_conformance::cuda::compiled;
+use gridproof_conformance::cuda::{built, compiled};
+use gridproof_conformance::family::{Family, Making, families};
+use gridproof_gpu::nvrtc::Cubin;
 use gridproof_kernels::{NUMERICS_CUDA, NUMERICS_CUDA_NAME};
 use gridproof_launch::{
     Argument, Arithmetic, Buffer, BufferId, Constant, DType, Dispatch, Fill, Language, Launch, Module, MultiplyAdd,
@@ -21,6 +23,9 @@ use with_nvrtc::Test;
 
 const TESTS: &[Test] = &[
     ("a_module_is_compiled_once_for_every_set_of_macros", once_for_every_set_of_macros),
+    ("machine_code_is_made_of_the_ptx_that_is_simulated", machine_code),
+    ("no_kernel_leaves_its_rounding_open", rounding),
+    ("the_search_for_changed_pages_is_race_free", changed_pages),
     ("a_module_carries_the_texts_of_its_files", texts_of_files),
     ("a_module_that_does_not_compile_is_an_error_with_the_log", does_not_compile),
     ("headers_beside_the_kernel_are_found_and_quoted", headers_on_disk),
@@ -64,6 +69,80 @@ fn once_for_every_set_of_macros() -> Result<(), Failed> {
     check(modules == [0, 1, 0] && compiled.modules.len() == 2, format!("{modules:?}"))?;
     check(compiled.dispatches.iter().all(|dispatch| dispatch.constants.is_empty()), "PTX has no constants")?;
     check(compiled.modules[0].text() != compiled.modules[1].text(), "the macros make a difference")
+}
+
+/// What a device runs comes from the very text that the simulator runs.
+fn machine_code() -> Result<(), Failed> {
+    for family in families() {
+        let variant = &family.kernel().variants[0];
+        let launch = catalogue_launch(*family, variant.name, variant.shapes[0], Arithmetic::FUSED)?;
+        let (simulated, run) = (compiled(&launch)?, built(&launch, "sm_90")?);
+        check(simulated.modules == run.launch.modules, format!("{} in two architectures", variant.name))?;
+        let elf = |cubin: &Option<Cubin>| cubin.as_ref().is_some_and(|cubin| cubin.bytes().starts_with(b"\x7fELF"));
+        check(run.machine_code.iter().all(elf), format!("{} has no machine code", variant.name))?;
+    }
+    Ok(())
+}
+
+/// No kernel leaves a rounding to whoever makes machine code of its PTX: `mul.f32` and `add.f32` without `.rn` may be
+/// contracted.
+fn rounding() -> Result<(), Failed> {
+    let mut modules = 0;
+    for family in families() {
+        for variant in family.kernel().variants {
+            for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+                let launch = catalogue_launch(*family, variant.name, variant.shapes[0], arithmetic)?;
+                for text in compiled(&launch)?.modules.iter().filter_map(Module::text) {
+                    let loose = text.lines().find(|line| loose(line)).unwrap_or_default();
+                    check(loose.is_empty(), format!("{}: {loose}", variant.name))?;
+                    modules += 1;
+                }
+            }
+        }
+    }
+    check(modules > 20 && loose("\tadd.f32 \t%f1, %f2, %f3;") && loose("@%p1 mul.ftz.f32 %f1, %f2, %f3;"), "too few")
+}
+
+fn catalogue_launch(family: &dyn Family, variant: &str, shape: &str, arithmetic: Arithmetic) -> Result<Launch, Failed> {
+    let making = Making { data_seed: 0, arithmetic, subgroup_size: 32, language: Language::Cuda };
+    Ok(family.instance(variant, shape, &making)?.launch)
+}
+
+/// Whether a line of PTX is float arithmetic that does not say how it rounds.
+fn loose(line: &str) -> bool {
+    let opcode = line.split_whitespace().find(|word| !word.starts_with('@')).unwrap_or_default();
+    let mut words = opcode.split('.');
+    let operation = words.next().unwrap_or_default();
+    let words: Vec<&str> = words.collect();
+    let float = words.iter().any(|word| ["f16", "f16x2", "bf16", "bf16x2", "f32", "f64"].contains(word));
+    ["add", "sub", "mul", "mad"].contains(&operation) && float && !words.contains(&"rn")
+}
+
+/// The kernel that looks for changed pages on a device: its marks, and the simulator's verdict on it.
+fn changed_pages() -> Result<(), Failed> {
+    const PAGE: usize = 64 << 10;
+    let mut data = vec![7_u8; 2 * PAGE + 12];
+    data[PAGE - 1] = 8;
+    data[2 * PAGE + 8] = 6;
+    let words = u64::try_from(data.len() / 4)?;
+    let mut launch = Launch::default();
+    let text = include_str!("../../gpu/src/cuda/pages.ptx");
+    let module = launch.add_module(Module::new("pages.ptx", Source::Ptx(text.into())));
+    let shape = [u64::try_from(data.len())?];
+    let data = launch.add_buffer(Buffer::from_tensor(Tensor::dense("data", DType::U8, shape, data)?));
+    let marks = Buffer::from_tensor(Tensor::dense("marks", DType::U32, [3], vec![0; 12])?);
+    let marks = launch.add_buffer(marks.as_output());
+    let mut dispatch = Dispatch::new(module, "changed_pages", [3, 1, 1]);
+    dispatch.workgroup = Some([256, 1, 1]);
+    let whole = |id: BufferId| Value::Buffer { buffer: id, range: launch.buffers[id.0].range() };
+    let values = [whole(data), Value::Scalar(words.to_le_bytes().to_vec()), Value::Scalar(vec![7; 4]), whole(marks)];
+    let arguments = values.into_iter().zip(0..);
+    dispatch.arguments = arguments.map(|(value, at)| Argument { target: Target::Parameter(at), value }).collect();
+    launch.dispatches.push(dispatch);
+    let proof = prove(&launch, &Config::default())?;
+    check(proof.findings.is_empty() && proof.exhausted.is_none(), format!("{:?}", proof.findings))?;
+    let expected: Vec<u8> = [1_u32, 0, 1].into_iter().flat_map(u32::to_le_bytes).collect();
+    check(proof.buffers[marks.0].to_vec() == expected, format!("{:?}", proof.buffers[marks.0].to_vec()))
 }
 
 fn texts_of_files() -> Result<(), Failed> {

@@ -173,6 +173,21 @@ pub enum RunError {
     /// The device has not enough memory.
     #[error("out of device memory: {0}")]
     OutOfMemory(String),
+    /// The device's free memory is less than the buffers of the launch take.
+    #[error("out of device memory: the launch needs {wanted} bytes, {free} are free")]
+    TooLittleMemory {
+        /// Bytes that the launch needs.
+        wanted: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A kernel did what the device forbids: an illegal address, a misaligned one, a failed assertion. What the
+    /// process had on the device is lost.
+    #[error("the kernel faulted: {reason}; the process has lost its device")]
+    Fault {
+        /// The driver's words.
+        reason: String,
+    },
     /// The driver failed inside.
     #[error("the driver failed: {0}")]
     Internal(String),
@@ -185,6 +200,13 @@ pub enum RunError {
         /// How long was waited.
         after: Duration,
     },
+}
+
+impl RunError {
+    /// Whether the device is gone for this process, so that nothing else will run on it.
+    pub const fn is_loss(&self) -> bool {
+        matches!(self, Self::Fault { .. } | Self::DeviceLost(_) | Self::TimedOut { .. })
+    }
 }
 
 /// A module that cannot be parsed, or is not valid on this device.

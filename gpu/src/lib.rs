@@ -9,7 +9,9 @@
 //! arithmetic: naga writes SPIR-V, [`spirv`] decorates every arithmetic result `NoContraction`, and the
 //! words are handed to the driver unchanged.
 //!
-//! [`nvrtc`] compiles CUDA C++ to PTX, on machines without a GPU too.
+//! [`cuda`] runs a launch of PTX on an NVIDIA GPU, through the CUDA driver.
+//!
+//! [`nvrtc`] compiles CUDA C++ to PTX and to machine code, on machines without a GPU too.
 //!
 //! This crate knows no simulator and no kernel, prints nothing, opens no file and never panics because
 //! of a driver: a missing one is an [`Unavailable`], a failing one a [`RunError`].
@@ -17,6 +19,8 @@
 mod adapter;
 mod bindings;
 mod capabilities;
+mod contents;
+pub mod cuda;
 mod device;
 mod error;
 mod faults;
@@ -33,9 +37,10 @@ mod zeroes;
 
 pub use adapter::{AdapterKind, AdapterSummary, Api, Selector, adapters};
 pub use capabilities::{Features, Memory};
+pub use contents::POISON;
 pub use device::Device;
 pub use error::{InvalidModule, Limit, LimitExceeded, LoopMiscount, RunError, Unavailable};
-pub use memory::POISON;
+
 pub use options::{Elapsed, Exactness, Outputs, ReadBack, RunOptions};
 pub use probe::{
     DenormalHandling, Exact, Fingerprint, Folding, LoopCount, LoopForm, MultiplyAddCount, Rounding, Subgroups,

@@ -3,7 +3,7 @@
 //! wgpu checks the same for WGSL, but it cannot look inside the words that exact mode hands over: there
 //! these checks are the only ones.
 
-use gridproof_launch::{Dispatch, Launch};
+use gridproof_launch::{Dispatch, Launch, Module};
 use naga::AddressSpace;
 use naga::valid::ModuleInfo;
 
@@ -11,9 +11,21 @@ use crate::bindings::{Binding, Content, Space};
 use crate::{Limit, LimitExceeded, RunError};
 
 /// Refuses `value` when it is greater than `limit`.
-fn at_most(what: Limit, value: u64, limit: impl Into<u64>, place: impl FnOnce() -> String) -> Result<(), RunError> {
+pub(crate) fn at_most(
+    what: Limit,
+    value: u64,
+    limit: impl Into<u64>,
+    place: impl FnOnce() -> String,
+) -> Result<(), RunError> {
     let limit = limit.into();
     if value <= limit { Ok(()) } else { Err(LimitExceeded { what, value, limit, place: place() }.into()) }
+}
+
+/// Refuses a module that says something else than its source: a device takes the source as it is.
+pub(crate) fn check_unedited(module: &Module) -> Result<(), RunError> {
+    let Some(edit) = module.edits.first() else { return Ok(()) };
+    let message = format!("`{}` is edited at {}, which no device can run", module.name, edit.site);
+    Err(RunError::Unsupported(message))
 }
 
 /// The buffers of a launch against the device's memory limits.

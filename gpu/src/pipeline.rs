@@ -8,8 +8,9 @@ use naga::valid::{ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess, back::spv};
 
 use crate::bindings::{self, Binding, Content, Space};
+use crate::contents::device_length;
 use crate::limits::check_dispatch;
-use crate::memory::{Memory, device_length};
+use crate::memory::Memory;
 use crate::shader::{Shader, chain};
 use crate::spirv::forbid_contraction;
 use crate::{Device, Exactness, RunError, zeroes};

@@ -12,11 +12,14 @@ mod subgroups;
 
 pub use arithmetic::{Exact, Folding, MultiplyAddCount, Rounding};
 pub use denormals::DenormalHandling;
-pub(crate) use loops::count_loops;
+pub(crate) use kernel::{Evaluate, Input, WORKGROUP, arithmetic_launch, bind, buffer, floats, words};
 pub use loops::{LoopCount, LoopForm, refuse_miscounted_loops};
+pub(crate) use loops::{count_loops, loop_counts, loops_launch};
 pub use subgroups::Subgroups;
 
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
+
+use kernel::OnWgpu;
 
 use crate::{AdapterSummary, Device, Exactness, Features, Memory, RunError};
 
@@ -50,7 +53,7 @@ impl Fingerprint {
 
 /// `Separate` where nothing contracts or folds, `Fused` where `fma` rounds once besides. A device that
 /// keeps some denormals and flushes others has no profile.
-fn profiles(exact: &Exact) -> Vec<Arithmetic> {
+pub(crate) fn profiles(exact: &Exact) -> Vec<Arithmetic> {
     let denormals = match (exact.denormal_inputs, exact.denormal_results) {
         (DenormalHandling::Kept, DenormalHandling::Kept) => Denormals::Keep,
         (DenormalHandling::Flushed, DenormalHandling::Flushed) => Denormals::Flush,
@@ -69,14 +72,15 @@ fn profiles(exact: &Exact) -> Vec<Arithmetic> {
 /// Measures everything.
 pub(crate) fn fingerprint(device: &Device) -> Result<Fingerprint, RunError> {
     let exact = match device.check_exact() {
-        Ok(()) => Ok(Exact::measure(device)?),
+        Ok(()) => Ok(Exact::measure(&OnWgpu { device, exactness: Exactness::Exact })?),
         Err(reason) => Err(reason),
     };
+    let ordinary = OnWgpu { device, exactness: Exactness::Ordinary };
     Ok(Fingerprint {
         adapter: device.adapter.clone(),
         loops: device.loops.clone(),
-        multiply_add: MultiplyAddCount::of_expression(device, Exactness::Ordinary)?,
-        folding: Folding::measure(device, Exactness::Ordinary)?,
+        multiply_add: MultiplyAddCount::of_expression(&ordinary)?,
+        folding: Folding::measure(&ordinary)?,
         exact,
         subgroups: Subgroups::observe(device)?,
         features: device.features(),

@@ -9,6 +9,7 @@ use naga::back::PipelineConstants;
 use naga::back::pipeline_constants::process_overrides;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
+use crate::limits::check_unedited;
 use crate::{InvalidModule, RunError};
 
 /// A parsed and valid module.
@@ -21,10 +22,7 @@ pub(crate) struct Shader {
 
 impl Shader {
     pub(crate) fn new(source: &Module, capabilities: Capabilities) -> Result<Self, RunError> {
-        if let Some(edit) = source.edits.first() {
-            let name = &source.name;
-            return Err(RunError::Unsupported(format!("`{name}` is edited at {}, which no device can run", edit.site)));
-        }
+        check_unedited(source)?;
         let module = parse(source, capabilities)?;
         let info = validate(source, &module, capabilities)?;
         Ok(Self { name: source.name.clone(), module, info })

@@ -16,7 +16,7 @@ pub fn run(flags: &ConformFlags, output: &Output) -> anyhow::Result<Exit> {
         legs: flags.leg.clone(),
         filter: flags.filter.clone(),
         partition: flags.partition,
-        require: Requirements { adapter: flags.require_adapter, nvrtc: flags.require_nvrtc },
+        require: Requirements { adapter: flags.require_adapter, nvrtc: flags.require_nvrtc, cuda: flags.require_cuda },
     };
     let progress = Progress::new(output.shows_progress());
     let report = matrix::run(&options, &|step| progress.at(step.done, step.total, step.current))?;
@@ -54,6 +54,8 @@ fn page(report: &MatrixReport, amount: Amount) -> String {
     }
     for leg in legs(report) {
         text += &leg.words();
+        let device = report.devices.iter().find(|(name, _)| *name == leg.name);
+        text += &device.map_or_else(String::new, |(_, device)| format!("    on {}\n", plain(device)));
     }
     let (agreed, disagreed, skipped) = report.counts();
     let all = count(report.cells.len() as u64, "cell");
@@ -132,6 +134,7 @@ fn value(report: &MatrixReport) -> Value {
             "seconds": cell.elapsed.as_secs_f64(),
         })
     });
+    let devices = report.devices.iter().map(|(leg, device)| json!({ "leg": leg, "device": device }));
     let (agreed, disagreed, skipped) = report.counts();
     json!({
         "version": 1,
@@ -139,6 +142,7 @@ fn value(report: &MatrixReport) -> Value {
         "disagreed": disagreed,
         "skipped": skipped,
         "seconds": report.elapsed.as_secs_f64(),
+        "devices": devices.collect::<Vec<_>>(),
         "cells": cells.collect::<Vec<_>>(),
     })
 }

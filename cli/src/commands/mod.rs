@@ -12,6 +12,7 @@ mod replay;
 
 use clap::CommandFactory;
 use gridproof_conformance::explore::child;
+use gridproof_conformance::matrix::cuda;
 
 use crate::exit::Exit;
 use crate::flags::{Command, Flags};
@@ -32,12 +33,19 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
         Some(Command::Probe) => probe::run(&output),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::LoomModel) => loom_model(),
+        Some(Command::CudaCells { ordinal }) => cuda_cells(ordinal),
     }
 }
 
 /// A child of this program itself, which runs loom where it may panic and abort.
 fn loom_model() -> anyhow::Result<Exit> {
     child::serve(std::io::stdin().lock(), std::io::stdout().lock()).map_err(anyhow::Error::msg)?;
+    Ok(Exit::Clean)
+}
+
+/// A child of this program itself, which uses a device where it may be lost.
+fn cuda_cells(ordinal: u32) -> anyhow::Result<Exit> {
+    cuda::serve(ordinal, std::io::stdin().lock(), std::io::stdout().lock()).map_err(anyhow::Error::msg)?;
     Ok(Exit::Clean)
 }
 

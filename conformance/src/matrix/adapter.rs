@@ -25,6 +25,7 @@ pub(super) enum NotRun {
 struct Opened {
     /// One launch at a time: a driver's timing and memory are nobody's business here.
     device: Mutex<Device>,
+    adapter: String,
     profiles: Vec<Arithmetic>,
     subgroup_size: u32,
 }
@@ -50,7 +51,8 @@ impl Adapter {
             }
             let told = fingerprint.subgroups.told.as_ref().and_then(|sizes| sizes.first().copied());
             let subgroup_size = told.unwrap_or(fingerprint.subgroups.least);
-            Ok(Opened { device: Mutex::new(device), profiles: fingerprint.profiles(), subgroup_size })
+            let adapter = device.adapter().to_string();
+            Ok(Opened { device: Mutex::new(device), adapter, profiles: fingerprint.profiles(), subgroup_size })
         });
         opened.as_ref().map_err(Clone::clone)
     }
@@ -58,6 +60,13 @@ impl Adapter {
     /// Why this adapter cannot be used at all, when it cannot.
     pub fn unusable(&self) -> Option<String> {
         self.open().err()
+    }
+
+    /// The adapter and its profiles, once a cell has run.
+    pub fn description(&self) -> Option<String> {
+        let opened = self.opened.get()?.as_ref().ok()?;
+        let profiles: Vec<_> = opened.profiles.iter().map(ToString::to_string).collect();
+        Some(format!("{}; profiles: {}", opened.adapter, profiles.join(", ")))
     }
 
     /// The profile of this device that rounds multiply-adds as `wanted` does, and its subgroup size.

@@ -93,6 +93,9 @@ pub enum LegKind {
     /// A real adapter.
     #[serde(rename = "wgpu")]
     Wgpu,
+    /// A CUDA device. Runs whatever `sim-ptx` does, so that no file need name it.
+    #[serde(rename = "cuda")]
+    Cuda,
 }
 
 /// One case: what a leg is to run.
@@ -160,7 +163,7 @@ fn expand(kernel: &str, table: &CaseTable) -> Result<Vec<Case>, String> {
                     seed,
                     arithmetic,
                     subgroup_sizes: table.subgroup_sizes.clone(),
-                    legs: table.legs.clone(),
+                    legs: with_cuda(&table.legs),
                 }));
             }
         }
@@ -168,8 +171,14 @@ fn expand(kernel: &str, table: &CaseTable) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
+/// The legs, and the CUDA devices where the same PTX is simulated.
+fn with_cuda(legs: &[LegKind]) -> Vec<LegKind> {
+    let added = legs.contains(&LegKind::SimPtx) && !legs.contains(&LegKind::Cuda);
+    legs.iter().copied().chain(added.then_some(LegKind::Cuda)).collect()
+}
+
 /// The profile that prints as `text`.
-fn profile(text: &str) -> Result<Arithmetic, String> {
+pub(super) fn profile(text: &str) -> Result<Arithmetic, String> {
     let rounding = [MultiplyAdd::Fused, MultiplyAdd::Separate];
     let denormals = [Denormals::Keep, Denormals::Flush];
     rounding

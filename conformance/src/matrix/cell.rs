@@ -84,30 +84,41 @@ pub(super) fn adapter(case: &Case, adapter: &Adapter) -> CellResult {
         Ok(profile) => profile,
         Err(reason) => return CellResult::Skipped(reason),
     };
-    let instance = match instance(case, arithmetic, subgroup_size) {
+    let instance = match made(case, arithmetic, subgroup_size, Language::Wgsl) {
         Ok(instance) => instance,
         Err(reason) => return CellResult::Disagreed(reason),
     };
-    match instance.expectation {
-        Expectation { verdict: Verdict::Racy, .. } => {
-            return CellResult::Skipped("a racy launch has no single right answer on a device".to_owned());
-        }
-        Expectation { verdict: Verdict::Faulty, .. } => {
-            return CellResult::Skipped("what a faulty launch leaves differs between devices".to_owned());
-        }
-        Expectation { outputs: Outputs::Wrong, .. } => {
-            return CellResult::Skipped("the launch is demanded to compute something else than the model".to_owned());
-        }
-        _ => {}
+    if let Some(reason) = incomparable(&instance.expectation) {
+        return CellResult::Skipped(reason.to_owned());
     }
     let buffers = match adapter.run(&instance.launch) {
         Ok(buffers) => buffers,
         Err(NotRun::TooLarge(reason)) => return CellResult::Skipped(reason),
         Err(NotRun::Failed(reason)) => return CellResult::Disagreed(reason),
     };
+    let contents = buffers.into_iter().map(|bytes| bytes.map(|bytes| Contents::Dense(bytes.into()))).collect();
+    compared(&instance, contents)
+}
+
+/// Why what a device computes says nothing about this launch.
+pub(super) fn incomparable(expectation: &Expectation) -> Option<&'static str> {
+    match expectation {
+        Expectation { verdict: Verdict::Racy, .. } => Some("a racy launch has no single right answer on a device"),
+        Expectation { verdict: Verdict::Faulty, .. } => Some("what a faulty launch leaves differs between devices"),
+        Expectation { outputs: Outputs::Wrong, .. } => {
+            Some("the launch is demanded to compute something else than the model")
+        }
+        _ => None,
+    }
+}
+
+/// What a device left in the buffers of a launch, by position, against the model.
+pub(super) fn compared(instance: &Instance, contents: Vec<Option<Contents>>) -> CellResult {
     let launch = poisoned(&instance.launch);
-    let image = |(bytes, buffer): (Option<Vec<u8>>, &Buffer)| bytes.map(|bytes| compare::dense(bytes, buffer));
-    let images: Vec<Option<Image>> = buffers.into_iter().zip(&launch.buffers).map(image).collect();
+    let image = |(contents, buffer): (Option<Contents>, &Buffer)| {
+        contents.map(|contents| Image::new(&Buffer { contents, ..buffer.clone() }))
+    };
+    let images: Vec<Option<Image>> = contents.into_iter().zip(&launch.buffers).map(image).collect();
     let found = |position: usize| images.get(position).and_then(Option::as_ref);
     let compared = compare::outputs(&launch, &instance.reference.model(), found);
     compared.map_err(|wrong| wrong.to_string()).into()
@@ -146,11 +157,13 @@ pub(super) fn refused(case: &RefusedCase) -> CellResult {
     refuse().into()
 }
 
-fn instance(case: &Case, arithmetic: Arithmetic, subgroup_size: u32) -> Result<Instance, String> {
-    made(case, arithmetic, subgroup_size, Language::Wgsl)
-}
-
-fn made(case: &Case, arithmetic: Arithmetic, subgroup_size: u32, language: Language) -> Result<Instance, String> {
+/// The launch of a case with everything around it.
+pub(super) fn made(
+    case: &Case,
+    arithmetic: Arithmetic,
+    subgroup_size: u32,
+    language: Language,
+) -> Result<Instance, String> {
     let family = family(&case.kernel).ok_or_else(|| format!("unknown kernel `{}`", case.kernel))?;
     let making = Making { data_seed: case.seed, arithmetic, subgroup_size, language };
     family.instance(&case.variant, &case.shape, &making)

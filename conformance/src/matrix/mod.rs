@@ -8,6 +8,7 @@
 mod adapter;
 mod case_file;
 mod cell;
+pub mod cuda;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,9 +20,10 @@ pub use case_file::{Case, LegKind, RefusedCase};
 pub use cell::CellResult;
 
 use crate::check::CheckError;
-use crate::cuda;
+use crate::cuda::unavailable;
 use crate::progress::Progress;
 use adapter::Adapter;
+use cuda::CudaLeg;
 
 /// What the matrix may be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Requirements {
     pub adapter: bool,
     /// The CUDA compiler.
     pub nvrtc: bool,
+    /// A CUDA device.
+    pub cuda: bool,
 }
 
 /// One of several equal shares of the cells: every `count`-th cell from the `index`-th on.
@@ -69,6 +73,7 @@ enum Task {
     Simulator(Arc<Case>, u32),
     PtxSimulator(Arc<Case>),
     Adapter(Arc<Case>, Arc<Adapter>),
+    Cuda(Arc<Case>, Arc<CudaLeg>),
     Refused(Arc<RefusedCase>),
 }
 
@@ -90,6 +95,8 @@ pub struct CellReport {
 pub struct MatrixReport {
     /// The cells, in the order of the suite.
     pub cells: Vec<CellReport>,
+    /// Legs that are devices, with what each of them is.
+    pub devices: Vec<(String, String)>,
     /// Wall-clock time of all.
     pub elapsed: Duration,
 }
@@ -133,7 +140,27 @@ pub fn run(options: &MatrixOptions, progress: &dyn Fn(Progress<'_>)) -> Result<M
             reports[position] = Some(report);
         }
     });
-    Ok(MatrixReport { cells: reports.into_iter().flatten().collect(), elapsed: started.elapsed() })
+    let devices = devices(&cells);
+    Ok(MatrixReport { cells: reports.into_iter().flatten().collect(), devices, elapsed: started.elapsed() })
+}
+
+/// What the devices are that cells ran on.
+fn devices(cells: &[Cell]) -> Vec<(String, String)> {
+    let mut devices: Vec<(String, String)> = Vec::new();
+    for cell in cells {
+        let description = match &cell.task {
+            Task::Adapter(_, adapter) => adapter.description(),
+            Task::Cuda(_, leg) => leg.description(),
+            Task::Oracle(_) | Task::Simulator(..) | Task::PtxSimulator(_) | Task::Refused(_) => None,
+        };
+        match description {
+            Some(description) if devices.iter().all(|(leg, _)| *leg != cell.leg) => {
+                devices.push((cell.leg.clone(), description));
+            }
+            _ => {}
+        }
+    }
+    devices
 }
 
 fn claim<'a>(cells: &'a [Cell], next: &AtomicUsize) -> Option<(usize, &'a Cell)> {
@@ -148,9 +175,10 @@ fn claim<'a>(cells: &'a [Cell], next: &AtomicUsize) -> Option<(usize, &'a Cell)>
 pub fn cells(options: &MatrixOptions) -> Result<Vec<Cell>, CheckError> {
     let (cases, refused) = case_file::suite()?;
     let adapters: Vec<Arc<Adapter>> = Adapter::all().into_iter().map(Arc::new).collect();
+    let cuda_legs: Vec<Arc<CudaLeg>> = CudaLeg::all().into_iter().map(Arc::new).collect();
     let mut cells: Vec<Cell> = Vec::new();
     for case in cases.into_iter().map(Arc::new) {
-        cells.extend(tasks(&case, &adapters).map(|(leg, task)| {
+        cells.extend(tasks(&case, &adapters, &cuda_legs).map(|(leg, task)| {
             let name = format!("{}/{}/{}/{}{}", case.kernel, case.variant, case.shape, case.arithmetic, seed(&case));
             Cell { name: format!("{name}/{leg}"), leg, task, require: options.require }
         }));
@@ -173,7 +201,11 @@ pub fn cells(options: &MatrixOptions) -> Result<Vec<Cell>, CheckError> {
     Ok(cells)
 }
 
-fn tasks(case: &Arc<Case>, adapters: &[Arc<Adapter>]) -> impl Iterator<Item = (String, Task)> {
+fn tasks(
+    case: &Arc<Case>,
+    adapters: &[Arc<Adapter>],
+    cuda_legs: &[Arc<CudaLeg>],
+) -> impl Iterator<Item = (String, Task)> {
     let mut tasks = Vec::new();
     for leg in &case.legs {
         match leg {
@@ -187,6 +219,9 @@ fn tasks(case: &Arc<Case>, adapters: &[Arc<Adapter>]) -> impl Iterator<Item = (S
             LegKind::Wgpu => tasks.extend(
                 adapters.iter().map(|adapter| (adapter.name.clone(), Task::Adapter(case.clone(), adapter.clone()))),
             ),
+            LegKind::Cuda => {
+                tasks.extend(cuda_legs.iter().map(|leg| (leg.name.clone(), Task::Cuda(case.clone(), leg.clone()))));
+            }
         }
     }
     tasks.into_iter()
@@ -225,8 +260,8 @@ impl Cell {
         let result = match &self.task {
             Task::Oracle(case) => cell::oracle(case),
             Task::Simulator(case, subgroup_size) => cell::simulator(case, *subgroup_size),
-            Task::PtxSimulator(_) if self.require.nvrtc && cuda::unavailable().is_some() => {
-                let reason = cuda::unavailable().map(ToString::to_string).unwrap_or_default();
+            Task::PtxSimulator(_) if self.require.nvrtc && unavailable().is_some() => {
+                let reason = unavailable().map(ToString::to_string).unwrap_or_default();
                 CellResult::Disagreed(format!("a CUDA compiler is required: {reason}"))
             }
             Task::PtxSimulator(case) => cell::ptx_simulator(case),
@@ -234,6 +269,10 @@ impl Cell {
                 CellResult::Disagreed(format!("an adapter is required: {}", adapter.unusable().unwrap_or_default()))
             }
             Task::Adapter(case, adapter) => cell::adapter(case, adapter),
+            Task::Cuda(_, leg) if self.require.cuda && leg.unusable().is_some() => {
+                CellResult::Disagreed(format!("a CUDA device is required: {}", leg.unusable().unwrap_or_default()))
+            }
+            Task::Cuda(case, leg) => leg.run(case),
             Task::Refused(case) => cell::refused(case),
         };
         CellReport { name: self.name.clone(), leg: self.leg.clone(), result, elapsed: started.elapsed() }
@@ -301,8 +340,8 @@ mod tests {
 
     #[test]
     fn an_empty_selection_is_an_error_of_its_own() {
-        let options = MatrixOptions { legs: vec!["cuda".to_owned()], ..MatrixOptions::default() };
+        let options = MatrixOptions { legs: vec!["metal".to_owned()], ..MatrixOptions::default() };
         let error = cells(&options).map(|cells| cells.len()).unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.exit_code()), ("nothing is selected by leg `cuda`", 4));
+        assert_eq!((error.to_string().as_str(), error.exit_code()), ("nothing is selected by leg `metal`", 4));
     }
 }

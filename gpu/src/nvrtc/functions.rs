@@ -35,6 +35,8 @@ pub(super) struct Functions {
     destroy: unsafe extern "C" fn(*mut RawProgram) -> Status,
     ptx_size: GetSize,
     ptx: GetText,
+    cubin_size: GetSize,
+    cubin: GetText,
     log_size: GetSize,
     log: GetText,
 }
@@ -53,7 +55,7 @@ impl Functions {
         macro_rules! function {
             ($name:literal) => {
                 // SAFETY: the field that takes the function has the type that NVRTC documents for this name, in every
-                // version from 8.0 on, and the library stays loaded.
+                // version from 11.1 on, and the library stays loaded.
                 *unsafe { library.get($name) }.map_err(|error| error.to_string())?
             };
         }
@@ -65,6 +67,8 @@ impl Functions {
             destroy: function!(b"nvrtcDestroyProgram\0"),
             ptx_size: function!(b"nvrtcGetPTXSize\0"),
             ptx: function!(b"nvrtcGetPTX\0"),
+            cubin_size: function!(b"nvrtcGetCUBINSize\0"),
+            cubin: function!(b"nvrtcGetCUBIN\0"),
             log_size: function!(b"nvrtcGetProgramLogSize\0"),
             log: function!(b"nvrtcGetProgramLog\0"),
         })
@@ -160,13 +164,30 @@ impl<'a> Compilation<'a> {
         self.text(("nvrtcGetPTX", self.functions.ptx_size, self.functions.ptx))
     }
 
+    /// The machine code of a compiled program; `None` where its architecture is not a real one.
+    pub fn cubin(&self) -> Result<Option<Vec<u8>>, NvrtcError> {
+        let mut bytes = self.bytes(("nvrtcGetCUBIN", self.functions.cubin_size, self.functions.cubin))?;
+        bytes.pop();
+        Ok((!bytes.is_empty()).then_some(bytes))
+    }
+
+    fn text(&self, what: (&'static str, GetSize, GetText)) -> Result<String, NvrtcError> {
+        let bytes = self.bytes(what)?;
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+
+    /// What a pair of functions gives, with a zero behind it.
     #[expect(unsafe_code, reason = "functions of a C library")]
-    fn text(&self, (function, size, text): (&'static str, GetSize, GetText)) -> Result<String, NvrtcError> {
+    fn bytes(&self, (function, size, text): (&'static str, GetSize, GetText)) -> Result<Vec<u8>, NvrtcError> {
         let mut length = 0;
         // SAFETY: the program exists, and the pointer is to an integer that lives through the call.
         let status = unsafe { size(self.raw, &raw mut length) };
         if status != 0 {
             return Err(self.failed(function, status));
+        }
+        if length == 0 {
+            return Ok(vec![0]);
         }
         // One byte more than is asked for, so that there is a zero at the end in any case.
         let mut bytes = vec![0_u8; length.saturating_add(1)];
@@ -175,8 +196,7 @@ impl<'a> Compilation<'a> {
         if status != 0 {
             return Err(self.failed(function, status));
         }
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
+        Ok(bytes)
     }
 
     fn failed(&self, function: &'static str, status: Status) -> NvrtcError {

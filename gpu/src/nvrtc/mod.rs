@@ -1,4 +1,8 @@
-//! CUDA C++ to PTX, by NVIDIA's runtime compiler (NVRTC). It needs no GPU, only its shared library.
+//! CUDA C++ to PTX and to machine code, by NVIDIA's runtime compiler (NVRTC). It needs no GPU, only its shared library.
+//!
+//! For a real architecture (`sm_90`) one compilation gives both: the PTX, which is to the letter that of the virtual
+//! architecture of the same number (a test compares them), and the machine code made of it. A driver refuses PTX that is
+//! newer than itself, but loads machine code of any compiler of its own major version.
 //!
 //! The library is looked for when it is first wanted, in the order that [`Places`] documents, and its functions are
 //! taken from the very file that was found. (cudarc's bindings look for the library again by names of their own,
@@ -70,7 +74,7 @@ pub struct Program {
     pub include_folders: Vec<PathBuf>,
     /// Macros with their values.
     pub macros: Vec<(String, String)>,
-    /// Virtual architecture, as [`ARCHITECTURE`].
+    /// Virtual architecture, as [`ARCHITECTURE`]; or a real one, as `sm_90`, for machine code besides.
     pub architecture: String,
     /// Further options, as `-G`.
     pub options: Vec<String>,
@@ -106,8 +110,21 @@ pub struct Ptx {
     /// PTX with line information. Its `.file` lines give the program and its headers the names they were given
     /// here, and other headers their paths, from the current folder where they lie in it.
     pub text: String,
+    /// The machine code made of it, where the architecture is a real one.
+    pub cubin: Option<Cubin>,
     /// Warnings and remarks; empty where there are none.
     pub log: String,
+}
+
+/// Machine code as NVRTC made it, whole and unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cubin(Arc<[u8]>);
+
+impl Cubin {
+    /// The bytes of the ELF file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The compiler, loaded.
@@ -174,6 +191,8 @@ impl Nvrtc {
         let compilation = Compilation::new(&self.functions, program)?;
         let log = compilation.compile(&options)?;
         let names = std::iter::once(&program.name).chain(program.headers.iter().map(|(name, _)| name));
-        Ok(Ptx { text: line_files::restored(&compilation.ptx()?, names, std::env::current_dir().ok().as_deref()), log })
+        let text = line_files::restored(&compilation.ptx()?, names, std::env::current_dir().ok().as_deref());
+        let cubin = compilation.cubin()?.map(|bytes| Cubin(bytes.into()));
+        Ok(Ptx { text, cubin, log })
     }
 }

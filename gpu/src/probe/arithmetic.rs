@@ -2,8 +2,8 @@
 
 use super::DenormalHandling;
 use super::denormals;
-use super::kernel::{Generator, Input, evaluate};
-use crate::{Device, Exactness, RunError};
+use super::kernel::{Evaluate, Generator, Input};
+use crate::RunError;
 
 /// Inputs of each measure.
 const SAMPLE: usize = 65_536;
@@ -28,14 +28,15 @@ pub struct Exact {
 }
 
 impl Exact {
-    pub(super) fn measure(device: &Device) -> Result<Self, RunError> {
-        let (denormal_inputs, denormal_results) = denormals::measure(device)?;
+    /// Measures everything with expressions that nothing may rewrite.
+    pub(crate) fn measure(exact: &impl Evaluate) -> Result<Self, RunError> {
+        let (denormal_inputs, denormal_results) = denormals::measure(exact)?;
         Ok(Self {
-            multiply_add: MultiplyAddCount::of_expression(device, Exactness::Exact)?,
-            fma: MultiplyAddCount::of_builtin(device)?,
-            folding: Folding::measure(device, Exactness::Exact)?,
-            division: Rounding::of_division(device)?,
-            square_root: Rounding::of_square_root(device)?,
+            multiply_add: MultiplyAddCount::of_expression(exact)?,
+            fma: MultiplyAddCount::of_builtin(exact)?,
+            folding: Folding::measure(exact)?,
+            division: Rounding::of_division(exact)?,
+            square_root: Rounding::of_square_root(exact)?,
             denormal_inputs,
             denormal_results,
         })
@@ -66,17 +67,17 @@ impl MultiplyAddCount {
         self.twice == self.sample
     }
 
-    pub(super) fn of_expression(device: &Device, exactness: Exactness) -> Result<Self, RunError> {
-        Self::measure(device, "multiply_then_add", exactness)
+    pub(crate) fn of_expression(on: &impl Evaluate) -> Result<Self, RunError> {
+        Self::measure(on, "multiply_then_add")
     }
 
-    fn of_builtin(device: &Device) -> Result<Self, RunError> {
-        Self::measure(device, "fused_multiply_add", Exactness::Exact)
+    fn of_builtin(on: &impl Evaluate) -> Result<Self, RunError> {
+        Self::measure(on, "fused_multiply_add")
     }
 
-    fn measure(device: &Device, entry: &str, exactness: Exactness) -> Result<Self, RunError> {
+    fn measure(on: &impl Evaluate, entry: &str) -> Result<Self, RunError> {
         let inputs = multiply_add_inputs();
-        let results = evaluate(device, entry, &inputs, exactness)?;
+        let results = on.evaluate(entry, &inputs)?;
         let mut count = Self { sample: 0, once: 0, twice: 0, neither: 0 };
         for ([a, b, c], result) in inputs.into_iter().zip(results) {
             count.sample += 1;
@@ -114,13 +115,13 @@ pub struct Folding {
 }
 
 impl Folding {
-    pub(super) fn measure(device: &Device, exactness: Exactness) -> Result<Self, RunError> {
+    pub(crate) fn measure(on: &impl Evaluate) -> Result<Self, RunError> {
         let mut numbers = Generator(2);
         let mut number = || numbers.float(-6, 6);
         let inputs: Vec<Input> = (0..SAMPLE / 2).map(|_| [number(), number(), number()]).collect();
         let mut folding = Self { sample: 0, wrong: 0 };
-        folding.count(&inputs, &evaluate(device, "add_then_subtract", &inputs, exactness)?, |[a, b, _]| (a + b) - a);
-        folding.count(&inputs, &evaluate(device, "sum_of_products", &inputs, exactness)?, |[a, b, c]| a * b + a * c);
+        folding.count(&inputs, &on.evaluate("add_then_subtract", &inputs)?, |[a, b, _]| (a + b) - a);
+        folding.count(&inputs, &on.evaluate("sum_of_products", &inputs)?, |[a, b, c]| a * b + a * c);
         Ok(folding)
     }
 
@@ -149,17 +150,17 @@ impl Rounding {
         self.wrong == 0
     }
 
-    fn of_division(device: &Device) -> Result<Self, RunError> {
+    fn of_division(on: &impl Evaluate) -> Result<Self, RunError> {
         let mut numbers = Generator(3);
         let inputs: Vec<Input> = (0..SAMPLE).map(|_| [numbers.float(-20, 20), numbers.float(-20, 20), 1.0]).collect();
-        let results = evaluate(device, "divide", &inputs, Exactness::Exact)?;
+        let results = on.evaluate("divide", &inputs)?;
         Ok(Self::count(&inputs, &results, |[a, b, _]| (a / b, f64::from(a) / f64::from(b))))
     }
 
-    fn of_square_root(device: &Device) -> Result<Self, RunError> {
+    fn of_square_root(on: &impl Evaluate) -> Result<Self, RunError> {
         let mut numbers = Generator(4);
         let inputs: Vec<Input> = (0..SAMPLE).map(|_| [numbers.float(-40, 40).abs(), 1.0, 1.0]).collect();
-        let results = evaluate(device, "square_root", &inputs, Exactness::Exact)?;
+        let results = on.evaluate("square_root", &inputs)?;
         Ok(Self::count(&inputs, &results, |[a, _, _]| (a.sqrt(), f64::from(a).sqrt())))
     }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::kernel::{Generator, Input, evaluate};
-use crate::{Device, Exactness, RunError};
+use super::kernel::{Evaluate, Generator, Input};
+use crate::RunError;
 
 /// What happens to denormals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ impl DenormalHandling {
 const SAMPLE: usize = 4096;
 
 /// How operands and how results are handled.
-pub(super) fn measure(device: &Device) -> Result<(DenormalHandling, DenormalHandling), RunError> {
+pub(super) fn measure(on: &impl Evaluate) -> Result<(DenormalHandling, DenormalHandling), RunError> {
     let mut numbers = Generator(5);
     let product = |[a, b, _]: Input| a * b;
     let sum = |[a, b, _]: Input| a + b;
@@ -49,10 +49,10 @@ pub(super) fn measure(device: &Device) -> Result<(DenormalHandling, DenormalHand
         let distance = u32::try_from(numbers.next() % 0xFFFF).unwrap_or(0) + 1;
         [a, -f32::from_bits(a.to_bits() ^ distance), 1.0]
     });
-    let operands = handling(device, "multiply", &scaled, product, true)?;
-    let operands = operands.and(handling(device, "add", &nudged, sum, true)?);
-    let results = handling(device, "multiply", &tiny, product, false)?;
-    let results = results.and(handling(device, "add", &close, sum, false)?);
+    let operands = handling(on, "multiply", &scaled, product, true)?;
+    let operands = operands.and(handling(on, "add", &nudged, sum, true)?);
+    let results = handling(on, "multiply", &tiny, product, false)?;
+    let results = results.and(handling(on, "add", &close, sum, false)?);
     Ok((operands, results))
 }
 
@@ -67,13 +67,13 @@ fn denormal(numbers: &mut Generator) -> f32 {
 }
 
 fn handling(
-    device: &Device,
+    on: &impl Evaluate,
     entry: &str,
     inputs: &[Input],
     operation: fn(Input) -> f32,
     flush_operands: bool,
 ) -> Result<DenormalHandling, RunError> {
-    let results = evaluate(device, entry, inputs, Exactness::Exact)?;
+    let results = on.evaluate(entry, inputs)?;
     Ok(judge(inputs, &results, operation, flush_operands))
 }
 

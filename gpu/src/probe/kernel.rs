@@ -1,4 +1,4 @@
-//! Runs one of the probe's own kernels.
+//! The probe's own kernels, and what runs them.
 
 use gridproof_launch::{Argument, Buffer, DType, Dispatch, Launch, LaunchError, Module, Source, Tensor};
 
@@ -27,38 +27,57 @@ impl Generator {
     }
 }
 
-pub(super) fn buffer(name: &str, dtype: DType, words: &[u32]) -> Result<Buffer, LaunchError> {
+pub(crate) fn buffer(name: &str, dtype: DType, words: &[u32]) -> Result<Buffer, LaunchError> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     Ok(Buffer::from_tensor(Tensor::dense(name, dtype, [count_u64(words.len())], bytes)?))
 }
 
 /// Adds a buffer and the argument that binds it to the variable of its name.
-pub(super) fn bind(launch: &mut Launch, dispatch: &mut Dispatch, buffer: Buffer) {
+pub(crate) fn bind(launch: &mut Launch, dispatch: &mut Dispatch, buffer: Buffer) {
     let name = buffer.name.clone();
     let id = launch.add_buffer(buffer);
     dispatch.arguments.push(Argument::buffer(name, id, &launch.buffers[id.0]));
 }
 
-pub(super) fn words(bytes: &[u8]) -> Vec<u32> {
+pub(crate) fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
 
 /// One input of an arithmetic kernel: the values of `a`, `b` and `c`.
-pub(super) type Input = [f32; 3];
+pub(crate) type Input = [f32; 3];
 
-/// Runs an entry point of `arithmetic.wgsl` over the inputs.
-pub(super) fn evaluate(
-    device: &Device,
-    entry: &str,
-    inputs: &[Input],
-    exactness: Exactness,
-) -> Result<Vec<f32>, RunError> {
-    const WORKGROUP: usize = 64;
-    let length = inputs.len().next_multiple_of(WORKGROUP);
+/// What evaluates the float expressions that `arithmetic.wgsl` and `arithmetic.cu` name alike.
+pub(crate) trait Evaluate {
+    /// The result of the expression called `entry` for every input.
+    fn evaluate(&self, entry: &str, inputs: &[Input]) -> Result<Vec<f32>, RunError>;
+}
+
+/// A wgpu device in one of its modes.
+pub(super) struct OnWgpu<'a> {
+    pub(super) device: &'a Device,
+    pub(super) exactness: Exactness,
+}
+
+impl Evaluate for OnWgpu<'_> {
+    fn evaluate(&self, entry: &str, inputs: &[Input]) -> Result<Vec<f32>, RunError> {
+        let text = include_str!("../../wgsl/arithmetic.wgsl");
+        let launch = arithmetic_launch(Module::new("arithmetic.wgsl", Source::Wgsl(text.into())), entry, inputs)?;
+        let options = RunOptions { exactness: self.exactness, ..RunOptions::default() };
+        let outputs = self.device.run(&launch, &options)?;
+        let bytes = outputs.buffers.into_iter().flatten().next().unwrap_or_default();
+        Ok(floats(&bytes, inputs.len()))
+    }
+}
+
+/// Invocations of a workgroup.
+pub(crate) const WORKGROUP: u32 = 64;
+
+/// A launch of one of the module's expressions: the columns `a`, `b` and `c`, and `result`.
+pub(crate) fn arithmetic_launch(module: Module, entry: &str, inputs: &[Input]) -> Result<Launch, RunError> {
+    let groups = u32::try_from(inputs.len()).unwrap_or(u32::MAX).div_ceil(WORKGROUP);
+    let length = usize::try_from(u64::from(groups) * u64::from(WORKGROUP)).unwrap_or(0);
     let mut launch = Launch::default();
-    let text = include_str!("../../wgsl/arithmetic.wgsl");
-    let module = launch.add_module(Module::new("arithmetic.wgsl", Source::Wgsl(text.into())));
-    let groups = u32::try_from(length / WORKGROUP).unwrap_or(u32::MAX);
+    let module = launch.add_module(module);
     let mut dispatch = Dispatch::new(module, entry, [groups, 1, 1]);
     for (position, name) in ["a", "b", "c"].into_iter().enumerate() {
         let mut column: Vec<u32> = inputs.iter().map(|input| input[position].to_bits()).collect();
@@ -67,9 +86,12 @@ pub(super) fn evaluate(
     }
     bind(&mut launch, &mut dispatch, buffer("result", DType::F32, &vec![0; length])?.as_output());
     launch.dispatches.push(dispatch);
-    let outputs = device.run(&launch, &RunOptions { exactness, ..RunOptions::default() })?;
-    let bytes = outputs.buffers.into_iter().flatten().next().unwrap_or_default();
-    let mut results: Vec<f32> = words(&bytes).into_iter().map(f32::from_bits).collect();
-    results.truncate(inputs.len());
-    Ok(results)
+    Ok(launch)
+}
+
+/// The first `count` numbers of a column.
+pub(crate) fn floats(bytes: &[u8], count: usize) -> Vec<f32> {
+    let mut results: Vec<f32> = words(bytes).into_iter().map(f32::from_bits).collect();
+    results.truncate(count);
+    results
 }

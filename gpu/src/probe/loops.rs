@@ -67,9 +67,16 @@ pub fn refuse_miscounted_loops(adapter: &AdapterSummary, counts: &[LoopCount]) -
 
 /// Makes the device count both loops. In ordinary mode, which every device has.
 pub(crate) fn count_loops(device: &Device) -> Result<Vec<LoopCount>, RunError> {
-    let mut launch = Launch::default();
     let text = include_str!("../../wgsl/loops.wgsl");
-    let module = launch.add_module(Module::new("loops.wgsl", Source::Wgsl(text.into())));
+    let launch = loops_launch(Module::new("loops.wgsl", Source::Wgsl(text.into())))?;
+    let outputs = device.run(&launch, &RunOptions::ordinary())?;
+    Ok(loop_counts(&outputs.buffers.into_iter().flatten().next().unwrap_or_default()))
+}
+
+/// Both loops of a module: `iterations`, `ones` and `counted`.
+pub(crate) fn loops_launch(module: Module) -> Result<Launch, RunError> {
+    let mut launch = Launch::default();
+    let module = launch.add_module(module);
     let mut plain = Dispatch::new(module, "plain", [1, 1, 1]);
     let iterations = [PLAIN, NESTED[0], NESTED[1]].into_iter().flat_map(u32::to_le_bytes).collect();
     let target = Target::Name("iterations".into());
@@ -78,11 +85,14 @@ pub(crate) fn count_loops(device: &Device) -> Result<Vec<LoopCount>, RunError> {
     bind(&mut launch, &mut plain, buffer("counted", DType::U32, &[0, 0])?.as_output());
     let nested = Dispatch { entry: "nested".into(), ..plain.clone() };
     launch.dispatches = vec![plain, nested];
-    let outputs = device.run(&launch, &RunOptions::ordinary())?;
-    let counted = words(&outputs.buffers.into_iter().flatten().next().unwrap_or_default());
+    Ok(launch)
+}
+
+/// What the bytes of `counted` say.
+pub(crate) fn loop_counts(counted: &[u8]) -> Vec<LoopCount> {
     let expected = [(LoopForm::Plain, PLAIN), (LoopForm::Nested, NESTED[0] * NESTED[1])];
     let count = |((form, expected), observed)| LoopCount { form, expected, observed };
-    Ok(expected.into_iter().zip(counted).map(count).collect())
+    expected.into_iter().zip(words(counted)).map(count).collect()
 }
 
 #[cfg(test)]
