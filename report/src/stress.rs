@@ -226,15 +226,16 @@ pub fn render(report: &StressReport, options: &Options) -> String {
         text += "\n";
     }
     let confirmed = report.rows.iter().filter(|row| row.showed()).count();
+    let all = report.rows.len();
+    let launches = if all == 1 { "launch" } else { "launches" };
     text + &format!(
-        "{} of {} went wrong, in {}\n",
-        confirmed,
-        count(report.rows.len() as u64, "launch"),
+        "{confirmed} of {all} {launches} went wrong, in {}
+",
         seconds(report.elapsed)
     )
 }
 
-/// For programs.
+/// For programs; `report/schema/stress-v1.json` describes every key.
 pub fn json(report: &StressReport) -> String {
     let runs = |runs: &Runs| {
         json!({

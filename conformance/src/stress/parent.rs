@@ -160,7 +160,8 @@ fn run(job: &Job, mode: Mode, options: &StressOptions) -> Result<(String, Runs),
     let mut runs = Runs::new(mode);
     let mut name = String::new();
     while runs.done < job.runs && runs.faults < MOST_FAULTS {
-        let job = Job { runs: job.runs - runs.done, ..job.clone() };
+        let before = runs.done;
+        let job = Job { runs: job.runs - before, ..job.clone() };
         let mut command = Command::new(&options.executable);
         command.args([ARGUMENT, &options.ordinal.to_string()]);
         let ended = serve(command, &job, &mut |answer| match answer {
@@ -179,8 +180,9 @@ fn run(job: &Job, mode: Mode, options: &StressOptions) -> Result<(String, Runs),
                 Ok(())
             }
         })?;
-        if let (Some(last), true) = (ended, runs.done < job.runs && runs.faults == 0) {
-            return Err(CheckError::Device { reason: last });
+        if runs.done == before {
+            let reason = ended.unwrap_or_else(|| "the process for the device ended before its runs".to_owned());
+            return Err(CheckError::Device { reason });
         }
     }
     Ok((name, runs))
@@ -246,4 +248,76 @@ fn sanitize(sanitizer: &Path, tool: &str, subject: &Subject, options: &StressOpt
     let lines = text.lines().filter_map(|line| line.strip_prefix("========="));
     let summary = lines.map(str::trim).filter(|line| line.contains("SUMMARY")).next_back();
     Ok(Sanitized { tool: tool.to_owned(), summary: summary.unwrap_or("no summary").to_owned() })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What comes of a job whose process is this shell script.
+    fn ran(script: &str, runs: u32) -> Result<(String, Runs), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let executable = folder.path().join("worker");
+        let text = format!("#!/bin/sh\ncd {}\ncat > job; echo started >> starts\n{script}\n", folder.path().display());
+        std::fs::write(&executable, text).unwrap();
+        std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let options = StressOptions {
+            check: CheckOptions::default(),
+            ordinal: 0,
+            runs,
+            nanoseconds: 0,
+            sanitizer: None,
+            executable,
+        };
+        let subject = Subject::Catalogue { kernel: "k".to_owned(), variant: "v".to_owned(), shape: String::new() };
+        let job = Job { subject, seed: 0, fused: true, runs, delays: Vec::new(), nanoseconds: 0, company: false };
+        run(&job, Mode::Plain, &options).map_err(|error| error.to_string())
+    }
+
+    const READY: &str = r#"echo '{"ready":{"device":"made up","delays":2}}'"#;
+    const RIGHT: &str = r#"echo '{"run":null}'"#;
+
+    #[test]
+    fn runs_are_counted_and_lines_of_other_programs_are_not() {
+        let wrong = r#"echo '{"run":{"buffer":"a","element":3,"bytes":8}}'"#;
+        let (device, runs) = ran(&format!("echo '========= TOOL'\n{READY}\n{RIGHT}\n{wrong}\n{RIGHT}"), 3).unwrap();
+        assert_eq!((device.as_str(), runs.delays, runs.done, runs.wrong, runs.faults), ("made up", 2, 3, 1, 0));
+        assert_eq!(runs.first, Some(FirstWrong { buffer: "a".to_owned(), element: 3, bytes: 8 }));
+    }
+
+    #[test]
+    fn a_fault_costs_one_run_and_a_process() {
+        let fault = r#"echo '{"fault":"gone"}'; exit 0"#;
+        let (_, runs) =
+            ran(&format!("{READY}\n[ $(wc -l < starts) -gt 1 ] || {{ {RIGHT}; {fault}; }}\n{RIGHT}\n{RIGHT}"), 4)
+                .unwrap();
+        assert_eq!((runs.done, runs.wrong, runs.faults, runs.reason.as_deref()), (4, 0, 1, Some("gone")));
+        let (_, lost) = ran(&format!("{READY}\n{fault}"), 100).unwrap();
+        assert_eq!((lost.done, lost.faults), (MOST_FAULTS, MOST_FAULTS));
+    }
+
+    #[test]
+    fn what_cannot_run_says_why() {
+        for (script, words) in [
+            (r#"echo '{"unavailable":"no device"}'"#, "no device"),
+            (r#"echo '{"refused":"no such kernel"}'"#, "no such kernel"),
+            ("echo out of luck >&2; exit 7", "the process for the device: exit status: 7: out of luck"),
+            (READY, "the process for the device ended before its runs"),
+        ] {
+            assert_eq!(ran(script, 2).map(|(device, _)| device), Err(words.to_owned()), "{script}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_a_finding_is_a_place_once() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernels");
+        let options = CheckOptions::default();
+        let (module, launch) = (folder.join("missing_barrier.wgsl"), folder.join("missing_barrier.toml"));
+        let report = check_file(&module, &launch, &options).unwrap();
+        let places = places(&report);
+        assert!(!places.is_empty() && places.windows(2).all(|pair| pair[0] < pair[1]), "{places:?}");
+        assert!(places.iter().all(|place| place.file.ends_with("missing_barrier.wgsl") && place.line > 0));
+    }
 }
