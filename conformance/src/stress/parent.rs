@@ -13,7 +13,7 @@ use gridproof_report::stress::{FirstWrong, Mode, Row, Runs, Sanitized, StressRep
 
 use super::child::ARGUMENT;
 use super::job::{Answer, Job, Place, Subject, Wrong};
-use crate::check::{CheckError, CheckOptions, check_catalogue, check_file, counts};
+use crate::check::{CheckError, CheckOptions, catalogue_instance, check_catalogue, check_file, counts};
 use crate::progress::Progress;
 
 /// Places at which workgroups are held up at most.
@@ -73,6 +73,12 @@ pub fn stress(
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<StressReport, CheckError> {
     let started = Instant::now();
+    // Names and shapes that do not exist are refused on every machine.
+    if let Target::Catalogue { kernel, variant, shapes } = target {
+        let check = CheckOptions { language: Language::Cuda, ..options.check };
+        let wanted = Some(variant.as_str()).filter(|variant| !variant.is_empty());
+        shapes.iter().try_for_each(|shape| catalogue_instance(kernel, wanted, shape, &check).map(drop))?;
+    }
     devices().map_err(|reason| CheckError::NoDevice { reason: reason.to_string() })?;
     let mut report = StressReport { runs: options.runs, ..StressReport::default() };
     let all = launches(target);
