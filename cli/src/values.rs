@@ -97,6 +97,12 @@ pub fn whole_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number from 0 to 18446744073709551615".to_owned())
 }
 
+/// The number of a CUDA device, as `cuda:0`.
+pub fn cuda_leg(text: &str) -> Result<u32, String> {
+    let number = text.strip_prefix("cuda:").and_then(|number| number.parse().ok());
+    number.ok_or_else(|| "expected cuda:N, with N counted from 0".to_owned())
+}
+
 /// From 1 to 2^32 - 1.
 pub fn slots(text: &str) -> Result<u32, String> {
     let slots = text.parse().ok().filter(|slots| *slots > 0);

@@ -65,6 +65,18 @@ pub enum CheckError {
     /// CUDA C++ that cannot be compiled.
     #[error(transparent)]
     Cuda(#[from] NvrtcError),
+    /// There is no device to run on.
+    #[error("{reason}")]
+    NoDevice {
+        /// Why.
+        reason: String,
+    },
+    /// A device, or the process that uses it, failed.
+    #[error("{reason}")]
+    Device {
+        /// How.
+        reason: String,
+    },
     /// A case file of the suite.
     #[error("{file}: {reason}")]
     CaseFile {
@@ -82,12 +94,12 @@ pub enum CheckError {
 }
 
 impl CheckError {
-    /// The exit code of a program that ends with this error: 4 when nothing was selected, 3 when the compiler that the
-    /// launch needs is not there, else 2.
+    /// The exit code of a program that ends with this error: 4 when nothing was selected, 3 when the compiler or the device
+    /// that the launch needs is not there, else 2.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NothingSelected { .. } => 4,
-            Self::Cuda(NvrtcError::NotAvailable { .. }) => 3,
+            Self::Cuda(NvrtcError::NotAvailable { .. }) | Self::NoDevice { .. } => 3,
             _ => 2,
         }
     }

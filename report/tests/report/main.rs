@@ -8,4 +8,5 @@ mod mutants;
 mod pages;
 mod runs;
 mod schema;
+mod stressed;
 mod trace;
