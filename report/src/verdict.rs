@@ -137,6 +137,7 @@ const fn stopped(why: Stopped) -> &'static str {
         Stopped::Outputs => "not complete: later dispatches would start from too many different memories",
         Stopped::Budget => "not complete: a budget ran out",
         Stopped::Drawn => "not complete: schedules were drawn",
+        Stopped::Undecided => "not complete: a part of the launch is not decided",
     }
 }
 

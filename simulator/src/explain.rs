@@ -258,7 +258,7 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
                     benign: true,
                     declared: buffer.and_then(|buffer| words.reason(buffer, declared)),
                     output_visible: None,
-                    count: hint.count,
+                    count: elements(&hint.granules, shift(buffer), first.bytes.max(second.bytes)),
                     detail: Detail::Unordered { why: why_unordered(first, second) },
                     schedule: None,
                 });
@@ -279,6 +279,9 @@ fn local_findings(words: &Words<'_>, tracer: &Tracer<'_>, evidence: &Evidence) -
 
 /// The races that a history saw. Between workgroups none counts as benign: other schedules may write other values.
 fn pair_findings(words: &Words<'_>, recorder: &Recorder) -> Vec<Finding> {
+    let linked = words.linked;
+    let shift =
+        |buffer: Option<usize>| buffer.map_or(linked.workgroup_granule_shift, |buffer| linked.granule_shifts[buffer]);
     let finding = |(key, pair): (&PairKey, &Pair)| {
         let (rule, why) = match (key.across, pair.barrier_between) {
             (true, _) => (Rule::CrossWorkgroupRace, Unordered::Workgroups),
@@ -293,7 +296,7 @@ fn pair_findings(words: &Words<'_>, recorder: &Recorder) -> Vec<Finding> {
             benign: pair.harmless && !key.across,
             declared: key.buffer.and_then(|buffer| words.reason(buffer, key.declared)),
             output_visible: None,
-            count: pair.granules.count(),
+            count: elements(&pair.granules, shift(key.buffer), pair.first.bytes.max(pair.second.bytes)),
             detail: Detail::Unordered { why },
             schedule: None,
         })
@@ -301,6 +304,16 @@ fn pair_findings(words: &Words<'_>, recorder: &Recorder) -> Vec<Finding> {
     let mut findings: Vec<Finding> = recorder.pairs.iter().map(finding).collect();
     mark_mixed(&mut findings);
     findings
+}
+
+/// Elements of so many bytes that some granules belong to: narrower accesses elsewhere make granules smaller.
+fn elements(granules: &Flags, shift: u32, bytes: u32) -> u64 {
+    let (mut count, mut last) = (0, None);
+    for granule in granules.iter() {
+        let element = (granule << shift) / u64::from(bytes.max(1));
+        count += u64::from(last.replace(element) != Some(element));
+    }
+    count
 }
 
 /// A same-value write is harmless only where nothing else races on the same variable.

@@ -60,8 +60,8 @@ pub struct Fault {
 pub struct RaceHint {
     /// Smallest (workgroup, granule) pairs that showed it.
     pub places: Vec<(u32, u64)>,
-    /// Granules that showed it, over all workgroups.
-    pub count: u64,
+    /// Granules that showed it; those of workgroup memory are the same ones in every workgroup.
+    pub granules: Flags,
     /// Not all of them were writes of the value that was there already.
     pub differs: bool,
 }
@@ -135,7 +135,7 @@ impl Recorder {
             None => self.workgroup_flags.set(granule),
         }
         let hint = self.races.entry((buffer, pc)).or_default();
-        hint.count += 1;
+        hint.granules.set(granule);
         hint.differs |= differs;
         insert_place(&mut hint.places, (workgroup, granule));
     }
@@ -201,7 +201,7 @@ impl Recorder {
         }
         for (key, hint) in other.races {
             let mine = self.races.entry(key).or_default();
-            mine.count += hint.count;
+            mine.granules.merge(&hint.granules);
             mine.differs |= hint.differs;
             hint.places.into_iter().for_each(|place| insert_place(&mut mine.places, place));
         }

@@ -193,7 +193,14 @@ pub(super) fn explore_launch(
         let mut report = second.report.clone();
         match agreement(&exploration, second) {
             Agreement::Yes => report.note = joined(report.note, "both engines agree"),
-            Agreement::Undecided => report.note = joined(report.note, "one of the engines did not come to an answer"),
+            Agreement::Undecided => {
+                let text = if second.inside_unseen {
+                    "the second engine does not see races inside a subgroup, so it cannot confirm or deny this"
+                } else {
+                    "one of the engines did not come to an answer"
+                };
+                report.note = joined(report.note, text);
+            }
             Agreement::No => {
                 verdict = Verdict::Incomplete;
                 let text = "THE ENGINES DISAGREE, so one of them is wrong: please report it with the command line";

@@ -1,6 +1,8 @@
-//! The assumption ladder of a racy launch that atomics steer.
+//! The assumption ladder of a racy launch that was explored.
 //!
-//! Right are the outputs of executions that show no race, where there are any: a lock that two can take, when one does.
+//! Where atomics steer nothing, the race-free reading is one, that of the proof, and right is what it leaves, however few
+//! executions were explored. Else right are the outputs of executions that show no race, where there are any: a lock that
+//! two can take, when one does.
 //! Where every execution races, the outputs of the race-free reading are right, in whatever order its atomics come: a
 //! plain read finds what comes before it, and nothing that merely happens to be there. A kernel that means to communicate
 //! through what races (a lock without its fence) is not helped by that: where executions leave what one workgroup at a
@@ -13,7 +15,7 @@ use gridproof_report::model::{Assumption, Rung, SafeUnder};
 use gridproof_simulator::explore::{DistinctOutput, Exploration, ExploreOptions, Progress, follow, reading, waves};
 use gridproof_simulator::finding::Rule;
 use gridproof_simulator::memory::Image;
-use gridproof_simulator::{Outcome, Schedule, SimulateError, ladder};
+use gridproof_simulator::{Outcome, Schedule, SimulateError, depends_on_atomics, ladder, prove};
 
 use super::options::{CheckOptions, ScheduleChoice};
 use super::slots;
@@ -96,6 +98,14 @@ fn right<'a>(
     exploration: &Exploration,
     executions: &mut u64,
 ) -> Result<Option<Right<'a>>, SimulateError> {
+    if !depends_on_atomics(launch)? {
+        let proof = prove(launch, &options.config)?;
+        *executions += 1;
+        let schedule = Schedule { slots: 1, any_start: false, all_points: true, dispatches: Vec::new() };
+        let output = DistinctOutput { schedule, executions: 1, clean: true, buffers: proof.buffers };
+        let right = Right { launch, complete: true, outputs: vec![output], compared: Compared::Reading };
+        return Ok(proof.exhausted.is_none().then_some(right));
+    }
     let clean: Vec<DistinctOutput> = exploration.outputs.iter().filter(|output| output.clean).cloned().collect();
     if !clean.is_empty() {
         let complete = exploration.is_complete();

@@ -1,7 +1,8 @@
 //! The second engine: the same launch inside loom, in child processes of this program.
 //!
 //! loom has threads for four units. A launch is given to it in pieces: the workgroups of each dispatch, and the subgroups
-//! of its first workgroups. What it does not fit into is named, never passed over.
+//! of its workgroups. What it does not fit into is named, never passed over; so are places where invocations of one subgroup
+//! touch common bytes, as loom does not tell them apart.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,9 +18,6 @@ use gridproof_simulator::ir::SourceFile;
 use super::exploration::ExploreChoice;
 use crate::explore::child::{self, ChildError, ChildLimits};
 
-/// Workgroups whose subgroups are explored.
-const WORKGROUPS: u32 = 2;
-
 /// What loom says about a launch.
 pub struct Second {
     /// What it took.
@@ -30,6 +28,8 @@ pub struct Second {
     pub waits: bool,
     /// Whether every model ran to an answer.
     pub decided: bool,
+    /// Whether races between invocations of one subgroup may have been passed over.
+    pub inside_unseen: bool,
     /// Files that spans point into.
     pub files: Vec<SourceFile>,
 }
@@ -65,13 +65,16 @@ pub fn explore(
         findings: Vec::new(),
         waits: false,
         decided: true,
+        inside_unseen: false,
         files: Vec::new(),
     };
     let mut notes = Vec::new();
     for (position, dispatch) in launch.dispatches.iter().enumerate() {
         let workgroups = dispatch.grid.iter().fold(1_u32, |all, &extent| all.saturating_mul(extent));
         let together = (workgroups > 1).then_some(Units::Workgroups);
-        let inside = (0..workgroups.min(WORKGROUPS)).map(|workgroup| Units::Subgroups { workgroup });
+        // More do not fit into loom together either.
+        let most = u32::try_from(MOST_UNITS).unwrap_or(u32::MAX);
+        let inside = (0..workgroups.min(most)).map(|workgroup| Units::Subgroups { workgroup });
         for units in together.into_iter().chain(inside) {
             let options = LoomOptions {
                 units,
@@ -91,7 +94,7 @@ pub fn explore(
             match child::explore(executable, launch, config, &options, &ChildLimits::default()) {
                 Ok(outcome) => second.add(outcome, &name, alone, &mut notes),
                 Err(error @ ChildError::Start { .. }) => return Err(error),
-                Err(error) => second.undecided(&name, &error.to_string(), &mut notes),
+                Err(error) => second.undecided(&name, &with_threads(&error.to_string()), &mut notes),
             }
         }
     }
@@ -105,8 +108,8 @@ pub fn explore(
 impl Second {
     fn undecided(&mut self, name: &str, why: &str, notes: &mut Vec<String>) {
         self.decided = false;
-        self.report.stopped.get_or_insert(Stopped::Executions);
-        notes.push(format!("{name}: not decided: {why} (loom has threads for {MOST_UNITS} units)"));
+        self.report.stopped.get_or_insert(Stopped::Undecided);
+        notes.push(format!("{name}: not decided: {why}"));
     }
 
     fn add(&mut self, outcome: LoomOutcome, name: &str, alone: bool, notes: &mut Vec<String>) {
@@ -142,9 +145,16 @@ impl Second {
                 self.waits = true;
                 notes.push(format!("{name}: no progress, found after {} executions", outcome.iterations));
             }
-            Verdict::Limit(limit) => self.undecided(name, &words(&limit), notes),
+            Verdict::Limit(limit) => {
+                self.inside_unseen |= matches!(limit, Limit::InsideSubgroup(..));
+                self.undecided(name, &words(&limit), notes);
+            }
         }
     }
+}
+
+fn with_threads(why: &str) -> String {
+    format!("{why} (loom has threads for {MOST_UNITS} units)")
 }
 
 fn words(limit: &Limit) -> String {
@@ -159,6 +169,16 @@ fn words(limit: &Limit) -> String {
         Limit::Divergence => "barriers diverge, which this engine does not judge".to_owned(),
         Limit::Arrival => "a named barrier that some only arrive at is not modelled by this engine".to_owned(),
         Limit::EarlierDispatch(budget) => format!("an earlier dispatch ran out of {budget}"),
+        Limit::InsideSubgroup(first, second) => {
+            let lines = match (first.line, second.line) {
+                (one, other) if one == other => format!("line {one}"),
+                (one, other) => format!("lines {one} and {other}"),
+            };
+            format!(
+                "invocations of one subgroup touch the same bytes at {lines} with no barrier between, and loom tells \
+                 subgroups apart, not the invocations of one"
+            )
+        }
         Limit::Loom(text) => text.clone(),
     }
 }

@@ -59,6 +59,7 @@ enum LimitText {
     Divergence,
     Arrival,
     EarlierDispatch(String),
+    InsideSubgroup(SpanText, SpanText),
     Loom(String),
 }
 
@@ -214,6 +215,7 @@ impl LimitText {
             Limit::Divergence => Self::Divergence,
             Limit::Arrival => Self::Arrival,
             Limit::EarlierDispatch(budget) => Self::EarlierDispatch((*budget).to_owned()),
+            Limit::InsideSubgroup(first, second) => Self::InsideSubgroup(SpanText::new(*first), SpanText::new(*second)),
             Limit::Loom(message) => Self::Loom(message.clone()),
         }
     }
@@ -233,6 +235,7 @@ impl LimitText {
                 let known = BUDGETS.into_iter().find(|known| *known == budget);
                 Limit::EarlierDispatch(known.ok_or_else(|| format!("unknown budget `{budget}`"))?)
             }
+            Self::InsideSubgroup(first, second) => Limit::InsideSubgroup(first.span(), second.span()),
             Self::Loom(message) => Limit::Loom(message),
         })
     }

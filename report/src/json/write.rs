@@ -139,6 +139,7 @@ fn exploration(one: &ExplorationReport) -> Value {
             Stopped::Outputs => "outputs",
             Stopped::Budget => "budget",
             Stopped::Drawn => "drawn",
+            Stopped::Undecided => "undecided",
         }),
         "symmetric": one.symmetric,
         "outputs": one.outputs.iter().map(|output| json!({

@@ -75,6 +75,8 @@ pub enum Stopped {
     Budget,
     /// They were drawn.
     Drawn,
+    /// The engine has no answer for a part of the launch.
+    Undecided,
 }
 
 /// What an exploration gave.

@@ -515,11 +515,6 @@ impl Flags {
         self.words.is_empty()
     }
 
-    /// How many are flagged.
-    pub fn count(&self) -> u64 {
-        self.words.values().map(|bits| u64::from(bits.count_ones())).sum()
-    }
-
     /// Flagged granules in order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.words

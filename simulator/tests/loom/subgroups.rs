@@ -61,6 +61,38 @@ fn atomics_in_workgroup_memory_are_explored() {
     assert_eq!((stuck.waiting[0].workgroup, stuck.waiting[0].subgroup), (0, Some(0)));
 }
 
+/// Invocations of a subgroup are one thread to loom: what it would call clean is left undecided, with the two lines.
+#[test]
+fn what_invocations_of_a_subgroup_do_to_each_other_is_left_undecided() {
+    let undecided = |launch: &Launch| match explore(launch, &subgroups()).verdict {
+        Verdict::Limit(Limit::InsideSubgroup(first, second)) => second.line - first.line,
+        other => panic!("loom cannot know: {other:?}"),
+    };
+    let neighbour = |between: &str| kernel(&format!("tile[lid] = lid;\n{between}\ndata[lid] = tile[lid ^ 1u];"));
+    assert_eq!(undecided(&neighbour("")), 2);
+    assert_eq!(undecided(&neighbour("storageBarrier();")), 2);
+    clean(&neighbour("workgroupBarrier();"), &subgroups());
+    clean(&neighbour("subgroupBarrier();"), &subgroups());
+    assert_eq!(undecided(&kernel("if lid < 2u { data[0] = lid; }")), 0);
+    clean(&kernel("if lid == 3u { data[0] = lid; data[0] = 1u; }"), &subgroups());
+    // What two subgroups do to each other is found all the same.
+    race(&kernel("data[lid / 2u] = lid; tile[lid] = lid; flag[lid] = tile[63u - lid];"), &subgroups());
+    race(
+        &kernel("data[lid / 2u] = lid; storageBarrier(); tile[lid] = lid; flag[lid] = tile[63u - lid];"),
+        &subgroups(),
+    );
+}
+
+/// The other dispatches are still explored, and a race there is the answer.
+#[test]
+fn a_race_in_a_later_dispatch_says_more() {
+    let mut launch = kernel("data[lid / 2u] = lid;");
+    let racy = kernel("tile[lid] = lid; data[lid] = tile[63u - lid];");
+    let module = launch.add_module(racy.modules[0].clone());
+    launch.dispatches.push(gridproof_launch::Dispatch { module, ..racy.dispatches[0].clone() });
+    assert_eq!(race(&launch, &subgroups()).first.dispatch, 1);
+}
+
 #[test]
 fn barriers_that_diverge_are_left_to_others() {
     let body = "if lid < 32u { workgroupBarrier(); tile[0] = 1u; } else { workgroupBarrier(); }";

@@ -6,7 +6,9 @@
 //! places commutes with what the others do.
 //!
 //! * A race is an access that loom's causality does not order after a conflicting one of another unit, in any explored
-//!   execution. Races inside of a unit (between subgroups of a workgroup unit, or invocations of a subgroup) are not seen.
+//!   execution. Races inside of a unit are not seen. Where invocations of a subgroup unit touch common bytes and no barrier
+//!   orders them (`inside`), a model that finds nothing else has no answer; what subgroups of a workgroup unit do to each
+//!   other is a question for other models.
 //! * Plain accesses are sequentially consistent, as everywhere in this crate; which value an atomic load reads is too.
 //! * A barrier orders only the memory it covers: where a program has barriers that cover just one kind, the model runs once
 //!   for each kind, with the cells of that kind.
@@ -28,6 +30,7 @@ use crate::schedule::Schedule;
 
 mod contested;
 mod execution;
+mod inside;
 mod model;
 mod objects;
 mod spin;
@@ -187,6 +190,9 @@ pub enum Limit {
     Arrival,
     /// An earlier dispatch ran out of a budget of the configuration.
     EarlierDispatch(&'static str),
+    /// Invocations of one subgroup touch common bytes at these places, and no barrier orders them: no unit is less than a
+    /// subgroup. Nothing else was found.
+    InsideSubgroup(Span, Span),
     /// loom gave up with words that this engine does not know.
     Loom(String),
 }

@@ -12,13 +12,14 @@ use loom::thread::Thread;
 
 use super::contested::{Granule, Need, Plan, Touches};
 use super::execution::{Execution, Subject};
+use super::inside::Places;
 use super::objects::Objects;
 use super::turns::Turns;
 use super::unit::{Unit, granules, halt};
 use super::{Limit, LoomOptions, LoomOutcome, LoomRace, MOST_UNITS, Units, Verdict};
 use crate::cast::{at, wide};
 use crate::explain::Words;
-use crate::ir::{BarrierScope, Instr};
+use crate::ir::{BarrierScope, Instr, Pc};
 use crate::link::Linked;
 use crate::machine::environment::{TraceEntry, Watch};
 use crate::memory::shadow::Class;
@@ -64,6 +65,8 @@ pub struct Inner {
     pub doomed: bool,
     /// Why the model was left.
     pub halt: Option<Halt>,
+    /// Accesses of invocations of one subgroup that loom cannot tell apart.
+    pub inside: Option<Places>,
     wanted: BTreeMap<Granule, Need>,
     iterations: u64,
     limit: u64,
@@ -204,12 +207,27 @@ pub fn explore(
             workgroup: options.units != Units::Workgroups,
         };
         let each = Each { launch, options, deadline, dispatch: position };
-        outcome.verdict = each.explore(subject, outcome);
-        if outcome.verdict != Verdict::Clean {
+        let before = std::mem::replace(&mut outcome.verdict, Verdict::Clean);
+        outcome.verdict = more_telling(before, each.explore(subject, outcome));
+        if !leaves_open(&outcome.verdict) {
             break;
         }
     }
     Ok(())
+}
+
+/// Whether other models may still find something: what nobody saw inside a subgroup is the least that can be said.
+const fn leaves_open(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Clean | Verdict::Limit(Limit::InsideSubgroup(..)))
+}
+
+/// The answer of two models, neither of which ended the other.
+fn more_telling(first: Verdict, second: Verdict) -> Verdict {
+    match second {
+        Verdict::Clean => first,
+        Verdict::Limit(Limit::InsideSubgroup(..)) if first != Verdict::Clean => first,
+        second => second,
+    }
 }
 
 /// Units of a dispatch; `None` where it has no such workgroup and more dispatches are to be explored.
@@ -266,7 +284,9 @@ impl Each<'_> {
         }
         let storage = Subject { workgroup: false, ..subject.clone() };
         match self.explore_kind(storage, outcome) {
-            Verdict::Clean => self.explore_kind(Subject { storage: false, ..subject }, outcome),
+            found if leaves_open(&found) => {
+                more_telling(found, self.explore_kind(Subject { storage: false, ..subject }, outcome))
+            }
             found => found,
         }
     }
@@ -290,7 +310,10 @@ impl Each<'_> {
                     continue;
                 }
                 (None, Some(message)) => self.words_of_loom(&model, &state, message),
-                (None, None) => Verdict::Clean,
+                (None, None) => state.inside.map_or(Verdict::Clean, |(first, second)| {
+                    let span = |pc| model.subject.linked.program.span(Pc(pc));
+                    Verdict::Limit(Limit::InsideSubgroup(span(first), span(second)))
+                }),
             };
             outcome.granules += wide(plan.len());
             return verdict;
@@ -307,6 +330,7 @@ impl Each<'_> {
             seen: Vec::new(),
             doomed: false,
             halt: None,
+            inside: None,
             wanted: BTreeMap::new(),
             iterations,
             limit: self.options.max_iterations,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use loom::thread::yield_now;
 
 use super::contested::{Granule, Need};
-use super::execution::{Grant, Step};
+use super::execution::{Grant, Step, Subject};
+use super::inside::Inside;
 use super::model::{Halt, Model, Seen, State};
 use super::objects::{Objects, Operation, fence};
 use super::{Limit, Units, Verdict, WaitsFor};
@@ -32,13 +33,15 @@ pub struct Unit {
     /// For each granule and class, the epoch in which loom was last told of such an access: telling it again in the same
     /// epoch cannot find anything new.
     told: Vec<[u32; 4]>,
+    /// What its invocations touch, where it is a subgroup.
+    inside: Inside,
 }
 
 impl Unit {
     /// A thread that has not started.
     pub fn new(model: Arc<Model>, objects: Arc<Objects>, id: usize) -> Self {
         let told = vec![[0; 4]; model.plan.len()];
-        Self { model, objects, id, operations: 0, epoch: 1, told }
+        Self { model, objects, id, operations: 0, epoch: 1, told, inside: Inside::default() }
     }
 
     /// From start to end.
@@ -162,6 +165,9 @@ impl Unit {
         for number in self.model.granules(entry.buffer, bytes) {
             let granule = Granule { buffer: entry.buffer, number };
             self.note(granule, class, looked_at);
+            if looked_at {
+                self.look_inside(granule, entry);
+            }
             let Some(number) = self.model.plan.number(granule) else { continue };
             if let Some((operation, order)) = operation {
                 if operation != Operation::Store && acquires(order) {
@@ -208,6 +214,15 @@ impl Unit {
         let had = self.model.plan.has(granule);
         if had.and(need) != had {
             state.want(granule, need);
+        }
+    }
+
+    /// Notes invocations of a subgroup that touch the same bytes, of which loom knows nothing.
+    fn look_inside(&mut self, granule: Granule, entry: &TraceEntry) {
+        let Subject { units: Units::Subgroups { .. }, linked, .. } = &self.model.subject else { return };
+        let found = self.inside.note(granule, entry, linked.lanes);
+        if let Some(places) = found.filter(|_| !self.model.is_declared(granule)) {
+            self.model.state().inside.get_or_insert(places);
         }
     }
 

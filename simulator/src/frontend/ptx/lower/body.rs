@@ -26,10 +26,21 @@ pub(super) struct Frame<'t> {
     labels: Vec<HashMap<&'t str, Label>>,
     /// `.branchtargets` by name.
     targets: HashMap<&'t str, Vec<Name<'t>>>,
-    /// The last `.loc`.
-    location: Option<Location<'t>>,
+    /// What the last `.loc` said.
+    located: Located,
+    /// The latest `.loc` of each file, line and column, with what it was inlined into.
+    places: HashMap<(u32, u32, u32), SpanId>,
     /// The call.
     call: Option<SpanId>,
+}
+
+/// Where a `.loc` leads.
+#[derive(Clone, Copy, Debug, Default)]
+struct Located {
+    /// Its place; that of the call, where it is code that nobody wrote.
+    span: Option<SpanId>,
+    /// Whether the text there is known.
+    quoted: bool,
 }
 
 impl<'m, 't> Lowerer<'m, 't> {
@@ -42,7 +53,9 @@ impl<'m, 't> Lowerer<'m, 't> {
 
     fn frame(&mut self, function: &'m Function<'t>, after: Option<Label>, call: Option<SpanId>) -> Lowered<()> {
         let (name, body) = (function.name.text, function.body.as_deref().unwrap_or_default());
-        self.frames.push(Frame { name, after, labels: Vec::new(), targets: HashMap::new(), location: None, call });
+        let located = Located { span: call, quoted: false };
+        let (labels, targets, places) = (Vec::new(), HashMap::new(), HashMap::new());
+        self.frames.push(Frame { name, after, labels, targets, located, places, call });
         let result = self.block(body);
         self.frames.pop();
         result
@@ -82,9 +95,7 @@ impl<'m, 't> Lowerer<'m, 't> {
             }
             Statement::Instruction(instruction) => self.guarded(instruction),
             Statement::Location(location) => {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.location = Some(*location);
-                }
+                self.locate(location);
                 Ok(())
             }
             Statement::Block(inner) => self.block(inner),
@@ -115,26 +126,36 @@ impl<'m, 't> Lowerer<'m, 't> {
         found.ok_or_else(|| self.invalid(name.place, format!("there is no label `{}` here", name.text)))
     }
 
+    /// Follows a `.loc`. `inlined_at` names one place; where that was inlined itself, an earlier `.loc` of the same place
+    /// says into what, and the latest one counts: compilers repeat it whenever another copy begins.
+    fn locate(&mut self, location: &Location<'t>) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        let mut span = frame.call;
+        if let Some((file, line, column)) = location.inlined_at {
+            let own = self.files.span(location.file, location.line, location.column, None);
+            let known = frame.places.get(&(file, line, column)).copied();
+            // A function that was inlined into itself: how often cannot be told.
+            let known = known.filter(|&known| own.is_none_or(|own| !self.spans.passes(known, own)));
+            let place = self.files.span(file, line, column, frame.call);
+            span = known.or_else(|| place.map(|place| self.spans.intern(place))).or(frame.call);
+        }
+        let mut quoted = false;
+        if let Some(place) = self.files.span(location.file, location.line, location.column, span) {
+            let id = self.spans.intern(place);
+            frame.places.insert((location.file, location.line, location.column), id);
+            (span, quoted) = (Some(id), self.files.has_text(location.file));
+        }
+        frame.located = Located { span, quoted };
+    }
+
     /// The span of an instruction: what `.loc` says where that file's text is known, else the module's own text.
     fn span_of(&mut self, place: Place) -> SpanId {
-        let (location, call) = self.frames.last().map_or((None, None), |frame| (frame.location, frame.call));
-        let mut outer = call;
-        if let Some(location) = location {
-            if let Some((file, line, column)) = location.inlined_at
-                && let Some(span) = self.files.span(file, line, column, outer)
-            {
-                outer = Some(self.spans.intern(span));
-            }
-            if let Some(span) = self.files.span(location.file, location.line, location.column, outer) {
-                let id = self.spans.intern(span);
-                if self.files.has_text(location.file) {
-                    return id;
-                }
-                outer = Some(id);
-            }
+        let located = self.frames.last().map_or_else(Located::default, |frame| frame.located);
+        if let Located { span: Some(span), quoted: true } = located {
+            return span;
         }
         let (line, column) = self.position(place);
-        self.spans.intern(Span { file: 0, line, column, start: place.start, end: place.end, inlined_at: outer })
+        self.spans.intern(Span { file: 0, line, column, start: place.start, end: place.end, inlined_at: located.span })
     }
 
     fn guarded(&mut self, instruction: &'m Instruction<'t>) -> Lowered<()> {

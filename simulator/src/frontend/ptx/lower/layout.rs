@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gridproof_launch::{Argument, BufferId, ByteRange, Contents, Dispatch, Fill, Target, Value};
 
+use super::elements::Elements;
 use super::{Lowered, Lowerer, Symbol};
 use crate::frontend::ptx::ast::{Function, Initialiser, Instruction, Operand, StateSpace, Statement, Type, Variable};
 use crate::frontend::source::saturating;
@@ -123,12 +124,14 @@ fn mentioned<'t>(statements: &[Statement<'t>], names: &mut Vec<&'t str>) {
     }
 }
 
-fn mentioned_by<'t>(operand: &Operand<'t>, names: &mut Vec<&'t str>) {
+/// The names that an operand mentions.
+pub(super) fn mentioned_by<'t>(operand: &Operand<'t>, names: &mut Vec<&'t str>) {
     match operand {
         Operand::Name(name) | Operand::Address { base: Some(name), .. } => names.push(name.text),
         Operand::Vector { parts, .. } | Operand::Group { parts, .. } => {
             parts.iter().for_each(|part| mentioned_by(part, names));
         }
+        Operand::Pair(parts) => parts.iter().for_each(|part| mentioned_by(part, names)),
         _ => {}
     }
 }
@@ -141,6 +144,7 @@ impl<'m, 't> Lowerer<'m, 't> {
         self.place_parameters(entry, dispatch)?;
         let module = self.module;
         let used = reach.variables(&module.variables);
+        self.elements = Elements::of(&module.variables, &reach.functions);
         // Addresses of functions: nothing can be read there, and no call goes through them.
         for (position, function) in (1_u64..).zip(&module.functions) {
             self.declare(function.name.text, Symbol { space: StateSpace::Global, address: position << 4, length: 0 });
@@ -173,7 +177,7 @@ impl<'m, 't> Lowerer<'m, 't> {
                 name: variable.name.text.to_owned(),
                 offset: u32::try_from(dynamic).unwrap_or(u32::MAX),
                 length: dispatch.dynamic_workgroup_bytes,
-                stride: u32::try_from(extent(variable).0).unwrap_or(1),
+                stride: u32::try_from(self.element(variable)).unwrap_or(1),
             });
         }
         for variable in used {
@@ -221,8 +225,8 @@ impl<'m, 't> Lowerer<'m, 't> {
     }
 
     fn place_shared(&mut self, variable: &Variable<'t>) -> Lowered<()> {
-        let (element, length) = extent(variable);
-        let length = length.unwrap_or(u64::MAX);
+        let length = extent(variable).1.unwrap_or(u64::MAX);
+        let element = self.element(variable);
         let address = self.memory.take(variable.name.text, length, alignment_of(variable), element);
         if self.memory.bytes > MAX_WORKGROUP_BYTES {
             let message = format!(
@@ -233,6 +237,11 @@ impl<'m, 't> Lowerer<'m, 't> {
         }
         self.declare(variable.name.text, Symbol { space: StateSpace::Shared, address, length });
         Ok(())
+    }
+
+    /// Bytes of one element of a shared variable, as reports count them.
+    fn element(&self, variable: &Variable<'t>) -> u64 {
+        self.elements.size(variable, extent(variable).0, alignment_of(variable))
     }
 
     /// A variable in the invocation's own memory.

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod body;
+mod elements;
 mod emit;
 mod fragments;
 mod layout;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use gridproof_launch::{Arithmetic, Dispatch};
 
 use self::body::Frame;
+use self::elements::Elements;
 use self::layout::{Memory, Parameter, Reach};
 use self::spans::{Files, Spans};
 
@@ -78,6 +80,8 @@ struct Lowerer<'m, 't> {
     parameters: HashMap<u64, Parameter>,
     /// Workgroup memory.
     memory: Memory,
+    /// What its untyped arrays consist of.
+    elements: Elements<'t>,
     /// Where the system's part of it begins, if the kernel asks.
     reserved: Option<u64>,
     /// Private memory.
@@ -113,6 +117,7 @@ pub(super) fn lower(
         dynamic_bytes: dispatch.dynamic_workgroup_bytes,
         parameters: HashMap::new(),
         memory: Memory::default(),
+        elements: Elements::default(),
         reserved: None,
         private: Memory::default(),
         spans: Spans::default(),

@@ -22,6 +22,13 @@ impl Spans {
         })
     }
 
+    /// Whether a span, or one that it was inlined at, is at the place of `other`.
+    pub(super) fn passes(&self, from: SpanId, other: Span) -> bool {
+        let at = |id: SpanId| usize::try_from(id.0).ok().and_then(|at| self.list.get(at));
+        let mut chain = std::iter::successors(at(from), |span| span.inlined_at.and_then(at));
+        chain.any(|span| (span.file, span.line, span.column) == (other.file, other.line, other.column))
+    }
+
     pub(super) fn into_list(self) -> Vec<Span> {
         self.list
     }
