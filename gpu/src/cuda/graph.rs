@@ -32,7 +32,7 @@ pub(super) struct Graph {
 impl Graph {
     /// A graph in which every node waits for the one before it. What the nodes' kernels and parameters point to must
     /// outlive it.
-    pub(super) fn new(context: &Rc<Context>, nodes: &[Node]) -> Result<Self, RunError> {
+    pub(super) fn new<'a>(context: &Rc<Context>, nodes: impl IntoIterator<Item = &'a Node>) -> Result<Self, RunError> {
         let mut graph = Self::empty(context)?;
         let mut before = None;
         for node in nodes {
@@ -108,8 +108,9 @@ impl Graph {
         Ok(Elapsed { wall, gpu: start.until(&end)? })
     }
 
+    /// Submits it.
     #[expect(unsafe_code, reason = "a function of a C library")]
-    fn launch(&self) -> Result<(), RunError> {
+    pub(super) fn launch(&self) -> Result<(), RunError> {
         // SAFETY: see `driver`; the graph is instantiated, and what its kernels use outlives it.
         let status = unsafe { (self.context.driver.graph_launch)(self.ready, self.context.stream()) };
         self.context.check("cuGraphLaunch", status)

@@ -21,9 +21,11 @@ mod pages;
 mod parameters;
 mod probe;
 mod summary;
+mod timing;
 mod unavailable;
 
 pub use device::{CudaDevice, CudaOutputs};
 pub use probe::CudaFingerprint;
 pub use summary::{CudaSummary, devices};
+pub use timing::{CopyTiming, Timing, TimingOptions};
 pub use unavailable::{CudaUnavailable, CudaVersion};
