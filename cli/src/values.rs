@@ -136,6 +136,16 @@ pub fn partition(text: &str) -> Result<Partition, String> {
     })
 }
 
+/// `cuda`, which is `cuda:0`, or the device's number behind it.
+pub fn cuda_leg(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("cuda") {
+        Some("") => Some(0),
+        Some(rest) => rest.strip_prefix(':').and_then(|number| number.parse().ok()),
+        None => None,
+    };
+    number.ok_or_else(|| "expected cuda, or cuda:N with the number of a device".to_owned())
+}
+
 /// A count, with k, M, G or T for powers of a thousand.
 pub fn instructions(text: &str) -> Result<u64, String> {
     let units = [("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000), ("T", 1_000_000_000_000), ("", 1)];
@@ -188,6 +198,12 @@ mod tests {
         assert_eq!(detectors("all,-offset"), Ok(Detectors { offset: false, ..Detectors::ALL }));
         assert!(detectors("races").unwrap_err().contains("no detector `races`"));
         assert!(detectors("").is_err() && detectors("-").is_err());
+    }
+
+    #[test]
+    fn devices_have_numbers() {
+        assert_eq!(["cuda", "cuda:0", "cuda:7"].map(cuda_leg), [Ok(0), Ok(0), Ok(7)]);
+        assert!(["", "cuda:", "cuda0", "cuda:-1", "wgpu", "cuda:none"].iter().all(|text| cuda_leg(text).is_err()));
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub enum CheckError {
     /// CUDA C++ that cannot be compiled.
     #[error(transparent)]
     Cuda(#[from] NvrtcError),
+    /// The device that was asked for cannot be used: its words.
+    #[error("{0}")]
+    Device(String),
     /// A case file of the suite.
     #[error("{file}: {reason}")]
     CaseFile {
@@ -82,12 +85,12 @@ pub enum CheckError {
 }
 
 impl CheckError {
-    /// The exit code of a program that ends with this error: 4 when nothing was selected, 3 when the compiler that the
-    /// launch needs is not there, else 2.
+    /// The exit code of a program that ends with this error: 4 when nothing was selected, 3 when the compiler or the device
+    /// that is needed is not there, else 2.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NothingSelected { .. } => 4,
-            Self::Cuda(NvrtcError::NotAvailable { .. }) => 3,
+            Self::Cuda(NvrtcError::NotAvailable { .. }) | Self::Device(_) => 3,
             _ => 2,
         }
     }
