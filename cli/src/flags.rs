@@ -97,6 +97,8 @@ pub enum Command {
     Replay(ReplayFlags),
     /// Leave out each barrier and each guard in turn: which are needed, by which race, and which are redundant
     Mutate(Box<MutateFlags>),
+    /// Run a launch many times on a CUDA device, its timing disturbed where a race is predicted
+    Stress(Box<StressFlags>),
     /// Compare the CPU model, the simulator, and this machine's adapters and CUDA devices on every case
     Conform(ConformFlags),
     /// Time launches on a CUDA device, beside the time that their bytes take to cross its memory bus
@@ -115,7 +117,13 @@ pub enum Command {
     /// Run a loom model that a parent process hands over, and answer it
     #[command(name = gridproof_conformance::explore::child::ARGUMENT, hide = true)]
     LoomModel,
-    /// Run cells of a CUDA device's leg, which a parent process hands over one by one
+    /// Run a launch many times on a device for a parent process
+    #[command(name = gridproof_conformance::stress::ARGUMENT, hide = true)]
+    CudaStress {
+        /// The device's number.
+        ordinal: u32,
+    },
+    /// Run cells of a CUDA leg that a parent process hands over
     #[command(name = gridproof_conformance::matrix::cuda::ARGUMENT, hide = true)]
     CudaCells {
         /// The device's number
@@ -275,6 +283,38 @@ pub struct MutateFlags {
     pub budget_time: Option<std::time::Duration>,
 }
 
+/// `gridproof stress`.
+#[derive(Args, Debug)]
+pub struct StressFlags {
+    /// KERNEL or KERNEL:VARIANT of the catalogue (its CUDA C++), or a FILE (.ptx, .cu)
+    #[arg(value_name = "KERNEL[:VARIANT] | FILE")]
+    pub target: String,
+    /// A launch of a FILE: grid, buffers, constants; may be given several times
+    #[arg(long, value_name = "FILE.toml")]
+    pub launch: Vec<PathBuf>,
+    /// A shape of a KERNEL; may be given several times; by default those of the main job
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub shape: Vec<String>,
+    /// The device, as cuda:0
+    #[arg(long, value_name = "cuda:N", value_parser = values::cuda_leg, default_value = "cuda:0")]
+    pub leg: u32,
+    /// Runs of each launch in each way of disturbing it
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub runs: u32,
+    /// The longest that a workgroup is held up at a line, in nanoseconds
+    #[arg(long, value_name = "NS", default_value_t = 2000)]
+    pub delay: u32,
+    /// Ask compute-sanitizer's tools as well, once each
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, default_missing_value = "compute-sanitizer")]
+    pub sanitizer: Option<PathBuf>,
+    /// Seed of the input data; for a FILE, of random contents without a seed of their own
+    #[arg(long, value_name = "SEED", value_parser = values::whole_number)]
+    pub data_seed: Option<u64>,
+    /// How a multiply-add rounds: fused or separate
+    #[arg(long, value_name = "PROFILE", value_parser = values::arithmetic)]
+    pub arithmetic: Option<Arithmetic>,
+}
+
 /// `gridproof replay`.
 #[derive(Args, Debug)]
 pub struct ReplayFlags {
@@ -318,7 +358,7 @@ pub struct BenchFlags {
     #[arg(long, value_name = "KEY=VALUE,..")]
     pub shape: Vec<String>,
     /// The device
-    #[arg(long, value_name = "cuda[:N]", default_value = "cuda", value_parser = values::cuda_leg)]
+    #[arg(long, value_name = "cuda[:N]", default_value = "cuda:0", value_parser = values::cuda_leg)]
     pub leg: u32,
     /// Only one or two of the usual sizes of each kernel
     #[arg(long, conflicts_with = "shape")]

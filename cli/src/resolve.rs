@@ -6,12 +6,13 @@ use anyhow::{Context, bail};
 use gridproof_conformance::bench::{BenchOptions, Wanted};
 use gridproof_conformance::check::{self, CheckOptions, EngineChoice, ExploreChoice};
 use gridproof_conformance::mutate::MutateOptions;
+use gridproof_conformance::stress::{self, StressOptions};
 use gridproof_kernels::catalogue;
 use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Budget, Config, Schedule};
 
-use crate::flags::{BenchFlags, CheckFlags, ExploreFlags, MutateFlags, SimulationFlags};
+use crate::flags::{BenchFlags, CheckFlags, ExploreFlags, MutateFlags, SimulationFlags, StressFlags};
 use crate::values::ScheduleChoice;
 
 /// Endings of files that can be checked.
@@ -174,6 +175,54 @@ pub fn bench(flags: &BenchFlags) -> anyhow::Result<(Wanted, BenchOptions)> {
     }
     let (kernel, variant) = named(given);
     Ok((Wanted { kernel: Some(kernel), variant, ..wanted }, options))
+}
+
+/// Resolves `gridproof stress`; `executable` is this program.
+pub fn stress(flags: &StressFlags, executable: PathBuf) -> anyhow::Result<(stress::Target, StressOptions)> {
+    let usual = CheckOptions::default();
+    let arithmetic = flags.arithmetic.unwrap_or(usual.config.arithmetic);
+    let options = StressOptions {
+        check: CheckOptions {
+            data_seed: flags.data_seed.unwrap_or(usual.data_seed),
+            config: Config { arithmetic, ..usual.config },
+            ..usual
+        },
+        ordinal: flags.leg,
+        runs: flags.runs,
+        nanoseconds: flags.delay,
+        sanitizer: flags.sanitizer.clone(),
+        executable,
+    };
+    if flags.runs == 0 {
+        bail!("--runs 0: at least one is needed");
+    }
+    let given = &flags.target;
+    if !is_file(given) {
+        if !flags.launch.is_empty() {
+            bail!("--launch describes the launch of a file, but `{given}` is a kernel of the catalogue: use --shape");
+        }
+        let (kernel, variant) = named(given);
+        let entry = catalogue::kernel(&kernel);
+        let entry = entry.and_then(|entry| match &variant {
+            Some(variant) => entry.variant(variant),
+            None => entry.variants.first(),
+        });
+        let variant = variant.or_else(|| entry.map(|entry| entry.name.to_owned())).unwrap_or_default();
+        let usual = entry.map_or(&[""][..], |entry| entry.shapes);
+        let shapes = match flags.shape.is_empty() {
+            true => usual.iter().map(|&shape| shape.to_owned()).collect(),
+            false => flags.shape.clone(),
+        };
+        return Ok((stress::Target::Catalogue { kernel, variant, shapes }, options));
+    }
+    let module = file(given, !flags.shape.is_empty(), false)?;
+    if !matches!(ending(given), Some("ptx" | "cu")) {
+        bail!("`{given}`: a CUDA device runs .ptx and .cu");
+    }
+    if flags.launch.is_empty() {
+        bail!("`{given}` needs --launch FILE.toml, which says grid and buffers");
+    }
+    Ok((stress::Target::File { module, launches: flags.launch.clone() }, options))
 }
 
 /// Kernel and variant.

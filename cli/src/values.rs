@@ -143,7 +143,7 @@ pub fn cuda_leg(text: &str) -> Result<u32, String> {
         Some(rest) => rest.strip_prefix(':').and_then(|number| number.parse().ok()),
         None => None,
     };
-    number.ok_or_else(|| "expected cuda, or cuda:N with the number of a device".to_owned())
+    number.ok_or_else(|| "expected cuda, or cuda:N with N counted from 0".to_owned())
 }
 
 /// A count, with k, M, G or T for powers of a thousand.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridproof_launch::{Buffer, ByteRange, Launch};
+use gridproof_launch::{Buffer, ByteRange, Contents, Fill, Launch};
 use gridproof_simulator::memory::Image;
 
 /// What the model says about one output buffer.
@@ -140,6 +140,17 @@ fn image(buffer: &Buffer, expected: &Expected, actual: &Image) -> Result<Image, 
         image.overwrite(range.start, &bytes);
     }
     Ok(image)
+}
+
+/// The launch as a device sees it: bytes without a value hold a pattern, and still do where nobody wrote.
+pub fn poisoned(launch: &Launch) -> Launch {
+    let mut launch = launch.clone();
+    for buffer in &mut launch.buffers {
+        if let Contents::Virtual { fill: fill @ Fill::Uninitialised, .. } = &mut buffer.contents {
+            *fill = Fill::Byte(gridproof_gpu::POISON);
+        }
+    }
+    launch
 }
 
 #[cfg(test)]

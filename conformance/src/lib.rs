@@ -16,5 +16,6 @@ pub mod main_job;
 pub mod matrix;
 pub mod mutate;
 mod progress;
+pub mod stress;
 
 pub use progress::Progress;

@@ -15,6 +15,7 @@ pub mod mutation;
 pub mod sarif;
 pub mod source;
 pub mod steps;
+pub mod stress;
 pub mod table;
 pub mod text;
 pub mod trace;

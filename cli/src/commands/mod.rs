@@ -10,6 +10,7 @@ mod main_job;
 mod mutate;
 mod probe;
 mod replay;
+mod stress;
 
 use clap::CommandFactory;
 use gridproof_conformance::explore::child;
@@ -27,6 +28,8 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
         Some(Command::Check(flags)) => check::run(&flags, &output),
         Some(Command::Explore(flags)) => explore::run(&flags, &output),
         Some(Command::Mutate(flags)) => mutate::run(&flags, &output),
+        Some(Command::Stress(flags)) => stress::run(&flags, &output),
+        Some(Command::CudaStress { ordinal }) => cuda_stress(ordinal),
         Some(Command::Replay(flags)) => replay::run(&flags, &output),
         Some(Command::Conform(flags)) => conform::run(&flags, &output),
         Some(Command::Bench(flags)) => bench::run(&flags, &output),
@@ -48,6 +51,13 @@ fn loom_model() -> anyhow::Result<Exit> {
 /// A child of this program itself, which uses a device where it may be lost.
 fn cuda_cells(ordinal: u32) -> anyhow::Result<Exit> {
     cuda::serve(ordinal, std::io::stdin().lock(), std::io::stdout().lock()).map_err(anyhow::Error::msg)?;
+    Ok(Exit::Clean)
+}
+
+/// The same for runs with disturbed timing.
+fn cuda_stress(ordinal: u32) -> anyhow::Result<Exit> {
+    gridproof_conformance::stress::serve(ordinal, std::io::stdin().lock(), std::io::stdout().lock())
+        .map_err(anyhow::Error::msg)?;
     Ok(Exit::Clean)
 }
 

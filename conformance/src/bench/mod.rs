@@ -10,7 +10,7 @@ mod shapes;
 
 use std::time::{Duration, Instant};
 
-use gridproof_gpu::cuda::{CopyTiming, CudaDevice, TimingOptions};
+use gridproof_gpu::cuda::{CopyTiming, CudaDevice, CudaUnavailable, TimingOptions};
 use gridproof_gpu::nvrtc::Nvrtc;
 use gridproof_launch::{Arithmetic, Language};
 use gridproof_report::bench::{BenchReport, Machine, Measured, Row};
@@ -56,10 +56,11 @@ pub fn bench(
 ) -> Result<BenchReport, CheckError> {
     let started = Instant::now();
     let cases = select::cases(wanted)?;
-    let device = CudaDevice::open(options.ordinal).map_err(|reason| CheckError::Device(reason.to_string()))?;
+    let device = CudaDevice::open(options.ordinal).map_err(|why| no_device(&why))?;
     let compiler = cuda::compiler().map_err(Clone::clone)?;
-    device.summary().check_compiler(compiler.version()).map_err(|reason| CheckError::Device(reason.to_string()))?;
-    let copies = device.time_copy(COPY, SAMPLES, LIMIT).map_err(|error| CheckError::Device(error.to_string()))?;
+    device.summary().check_compiler(compiler.version()).map_err(|why| no_device(&why))?;
+    let copies =
+        device.time_copy(COPY, SAMPLES, LIMIT).map_err(|error| CheckError::Device { reason: error.to_string() })?;
     let machine = machine(&device, compiler, &copies, options);
     let mut rows = Vec::new();
     for (done, case) in cases.iter().enumerate() {
@@ -68,6 +69,10 @@ pub fn bench(
         rows.push(row(case, &device, options));
     }
     Ok(BenchReport { machine, rows, elapsed: started.elapsed() })
+}
+
+fn no_device(why: &CudaUnavailable) -> CheckError {
+    CheckError::NoDevice { reason: why.to_string() }
 }
 
 fn row(case: &Case, device: &CudaDevice, options: &BenchOptions) -> Row {

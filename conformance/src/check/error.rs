@@ -65,9 +65,18 @@ pub enum CheckError {
     /// CUDA C++ that cannot be compiled.
     #[error(transparent)]
     Cuda(#[from] NvrtcError),
-    /// The device that was asked for cannot be used: its words.
-    #[error("{0}")]
-    Device(String),
+    /// There is no device to run on.
+    #[error("{reason}")]
+    NoDevice {
+        /// Why.
+        reason: String,
+    },
+    /// A device, or the process that uses it, failed.
+    #[error("{reason}")]
+    Device {
+        /// How.
+        reason: String,
+    },
     /// A case file of the suite.
     #[error("{file}: {reason}")]
     CaseFile {
@@ -86,11 +95,11 @@ pub enum CheckError {
 
 impl CheckError {
     /// The exit code of a program that ends with this error: 4 when nothing was selected, 3 when the compiler or the device
-    /// that is needed is not there, else 2.
+    /// that the launch needs is not there, else 2.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::NothingSelected { .. } => 4,
-            Self::Cuda(NvrtcError::NotAvailable { .. }) | Self::Device(_) => 3,
+            Self::Cuda(NvrtcError::NotAvailable { .. }) | Self::NoDevice { .. } => 3,
             _ => 2,
         }
     }

@@ -350,7 +350,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use gridproof_launch::DType;
+    use gridproof_launch::{DType, Site};
 
     use super::*;
 

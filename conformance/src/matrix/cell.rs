@@ -1,7 +1,7 @@
 //! One cell: one case on one leg, and whether it agreed.
 
 use gridproof_kernels::catalogue::{Expectation, Outputs, Verdict};
-use gridproof_launch::{Arithmetic, Buffer, Contents, Fill, Language, Launch};
+use gridproof_launch::{Arithmetic, Buffer, Contents, Language};
 use gridproof_simulator::memory::Image;
 use gridproof_simulator::{Config, prove};
 
@@ -114,7 +114,7 @@ pub(super) fn incomparable(expectation: &Expectation) -> Option<&'static str> {
 
 /// What a device left in the buffers of a launch, by position, against the model.
 pub(super) fn compared(instance: &Instance, contents: Vec<Option<Contents>>) -> CellResult {
-    let launch = poisoned(&instance.launch);
+    let launch = compare::poisoned(&instance.launch);
     let image = |(contents, buffer): (Option<Contents>, &Buffer)| {
         contents.map(|contents| Image::new(&Buffer { contents, ..buffer.clone() }))
     };
@@ -122,17 +122,6 @@ pub(super) fn compared(instance: &Instance, contents: Vec<Option<Contents>>) -> 
     let found = |position: usize| images.get(position).and_then(Option::as_ref);
     let compared = compare::outputs(&launch, &instance.reference.model(), found);
     compared.map_err(|wrong| wrong.to_string()).into()
-}
-
-/// The launch as a device sees it: bytes without a value hold a pattern, and still do where nobody wrote.
-fn poisoned(launch: &Launch) -> Launch {
-    let mut launch = launch.clone();
-    for buffer in &mut launch.buffers {
-        if let Contents::Virtual { fill: fill @ Fill::Uninitialised, .. } = &mut buffer.contents {
-            *fill = Fill::Byte(gridproof_gpu::POISON);
-        }
-    }
-    launch
 }
 
 /// A shape that every variant must refuse with the same words.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use gridproof_launch::{Buffer, BufferId, Contents, Dispatch, Fill, Launch, Source};
 
+use super::company::{self, Company};
 use super::context::Context;
 use super::driver::{Driver, Refusal};
 use super::graph::{Graph, Node};
@@ -112,6 +113,20 @@ impl CudaDevice {
         machine_code: &[Option<Cubin>],
         options: &RunOptions,
     ) -> Result<CudaOutputs, RunError> {
+        self.run_beside(launch, machine_code, options, None)
+    }
+
+    /// The same while other work is on the device, which changes who runs when, and nothing else.
+    ///
+    /// # Errors
+    /// As [`CudaDevice::run`].
+    pub fn run_beside(
+        &self,
+        launch: &Launch,
+        machine_code: &[Option<Cubin>],
+        options: &RunOptions,
+        company: Option<Company>,
+    ) -> Result<CudaOutputs, RunError> {
         self.context.check_alive()?;
         launch.validate()?;
         let plans = self.plans(launch)?;
@@ -124,7 +139,8 @@ impl CudaDevice {
             let address = |id: BufferId| buffers.get(id.0).map_or(0, Allocation::address);
             let nodes =
                 plans.iter().map(|plan| self.node(plan, launch, &modules, address)).collect::<Result<Vec<_>, _>>()?;
-            Graph::new(&self.context, &nodes)?.run(limit)?
+            let other = company.map(|company| company::node(&self.context, company)).transpose()?;
+            Graph::beside(&self.context, &nodes, other.as_ref().map(|(_, node)| node))?.run(limit)?
         };
         let all = options.read_back == ReadBack::All || !launch.buffers.iter().any(|buffer| buffer.output);
         let read = |(buffer, allocation): (&Buffer, &Allocation)| {

@@ -33,7 +33,19 @@ impl Graph {
     /// A graph in which every node waits for the one before it. What the nodes' kernels and parameters point to must
     /// outlive it.
     pub(super) fn new<'a>(context: &Rc<Context>, nodes: impl IntoIterator<Item = &'a Node>) -> Result<Self, RunError> {
+        Self::beside(context, nodes, None)
+    }
+
+    /// The same beside one more node, which waits for nobody.
+    pub(super) fn beside<'a>(
+        context: &Rc<Context>,
+        nodes: impl IntoIterator<Item = &'a Node>,
+        other: Option<&Node>,
+    ) -> Result<Self, RunError> {
         let mut graph = Self::empty(context)?;
+        if let Some(other) = other {
+            graph.add(other, None)?;
+        }
         let mut before = None;
         for node in nodes {
             before = Some(graph.add(node, before)?);

@@ -11,6 +11,7 @@
 //! What is not caught: a kernel that writes outside its buffers, but inside memory of the process. Only what the device
 //! itself notices is a fault.
 
+mod company;
 mod context;
 mod device;
 mod driver;
@@ -24,6 +25,7 @@ mod summary;
 mod timing;
 mod unavailable;
 
+pub use company::Company;
 pub use device::{CudaDevice, CudaOutputs};
 pub use probe::CudaFingerprint;
 pub use summary::{CudaSummary, devices};
