@@ -17,7 +17,7 @@ use gridproof_report::bench::{BenchReport, Machine, Measured, Row};
 
 use crate::check::CheckError;
 use crate::cuda;
-use crate::family::Making;
+use crate::family::{Instance, Making};
 use crate::progress::Progress;
 use select::Case;
 pub use select::Wanted;
@@ -48,7 +48,8 @@ pub struct BenchOptions {
 /// Times what is wanted on a device.
 ///
 /// # Errors
-/// An unknown name or a shape out of range, whether there is a device or not; then why there is none, or no compiler.
+/// An unknown name or a shape out of range, whether there is a device or not; then why there is none, or no compiler; a
+/// shape that the problem or the dispatcher refuses.
 pub fn bench(
     wanted: &Wanted,
     options: &BenchOptions,
@@ -66,7 +67,7 @@ pub fn bench(
     for (done, case) in cases.iter().enumerate() {
         let name = format!("{}:{} {}", case.family.kernel().name, case.variant, case.shape);
         progress(Progress { done, total: cases.len(), current: &name });
-        rows.push(row(case, &device, options));
+        rows.push(row(case, &device, options)?);
     }
     Ok(BenchReport { machine, rows, elapsed: started.elapsed() })
 }
@@ -75,23 +76,21 @@ fn no_device(why: &CudaUnavailable) -> CheckError {
     CheckError::NoDevice { reason: why.to_string() }
 }
 
-fn row(case: &Case, device: &CudaDevice, options: &BenchOptions) -> Row {
-    Row {
-        kernel: case.family.kernel().name.to_owned(),
-        variant: case.variant.to_owned(),
-        shape: case.shape.clone(),
-        measured: measured(case, device, options),
-    }
-}
-
-fn measured(case: &Case, device: &CudaDevice, options: &BenchOptions) -> Result<Measured, String> {
+fn row(case: &Case, device: &CudaDevice, options: &BenchOptions) -> Result<Row, CheckError> {
     let making = Making {
         data_seed: options.data_seed,
         arithmetic: options.arithmetic,
         subgroup_size: device.summary().warp_size,
         language: Language::Cuda,
     };
-    let instance = case.family.instance(case.variant, &case.shape, &making)?;
+    let (kernel, variant) = (case.family.kernel().name.to_owned(), case.variant.to_owned());
+    match case.family.instance(case.variant, &case.shape, &making) {
+        Ok(instance) => Ok(Row { kernel, variant, shape: case.shape.clone(), measured: measured(&instance, device) }),
+        Err(reason) => Err(CheckError::Refused { kernel, variant, reason }),
+    }
+}
+
+fn measured(instance: &Instance, device: &CudaDevice) -> Result<Measured, String> {
     let built = cuda::built(&instance.launch, &device.summary().architecture()).map_err(|error| error.to_string())?;
     let traffic = instance.traffic;
     let timing_options = TimingOptions { footprint: traffic.footprint(), samples: SAMPLES, timeout: LIMIT };
