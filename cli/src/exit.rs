@@ -13,7 +13,7 @@ pub enum Exit {
     Findings,
     /// The input is wrong, or we are.
     Error,
-    /// No verdict: a budget ran out, a construct is unsupported, a device was lost, a compiler is missing.
+    /// No verdict: a budget ran out, a construct is unsupported, a device or a compiler is missing, a device was lost.
     Incomplete,
     /// Nothing was selected.
     Nothing,
@@ -25,7 +25,7 @@ Exit codes:
   0  clean: no findings, or every verdict as expected
   1  findings, or a verdict that is not the expected one
   2  bad input, or an error of gridproof itself
-  3  no verdict: a budget ran out, a construct is unsupported, a device was lost, a compiler is missing
+  3  no verdict: a budget ran out, a construct is unsupported, a device or a compiler is missing, a device was lost
   4  nothing selected: a filter that leaves nothing, a report without findings to replay";
 
 impl Exit {

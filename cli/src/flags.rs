@@ -101,6 +101,8 @@ pub enum Command {
     Stress(Box<StressFlags>),
     /// Compare the CPU model, the simulator, and this machine's adapters and CUDA devices on every case
     Conform(ConformFlags),
+    /// Time launches on a CUDA device, beside the time that their bytes take to cross its memory bus
+    Bench(BenchFlags),
     /// Show the kernels of the catalogue, their variants and shape keys
     List,
     /// Explain a rule
@@ -344,6 +346,29 @@ pub struct ConformFlags {
     /// Fail where no CUDA device can run the cells of cuda legs, instead of skipping them
     #[arg(long)]
     pub require_cuda: bool,
+}
+
+/// `gridproof bench`.
+#[derive(Args, Debug)]
+pub struct BenchFlags {
+    /// A kernel of the catalogue; all of them where none is given
+    #[arg(value_name = "KERNEL[:VARIANT]")]
+    pub target: Option<String>,
+    /// Sizes, as b=64,h=16,hv=64; may be given several times. Those of production where there are none
+    #[arg(long, value_name = "KEY=VALUE,..")]
+    pub shape: Vec<String>,
+    /// The device
+    #[arg(long, value_name = "cuda[:N]", default_value = "cuda:0", value_parser = values::cuda_leg)]
+    pub leg: u32,
+    /// Only one or two of the usual sizes of each kernel
+    #[arg(long, conflicts_with = "shape")]
+    pub quick: bool,
+    /// Rounding of multiply-adds: fused or separate
+    #[arg(long, value_name = "PROFILE", value_parser = values::arithmetic)]
+    pub arithmetic: Option<Arithmetic>,
+    /// Seed of the data
+    #[arg(long, value_name = "SEED", value_parser = values::whole_number)]
+    pub data_seed: Option<u64>,
 }
 
 /// `gridproof explain`.

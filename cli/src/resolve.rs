@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use gridproof_conformance::bench::{BenchOptions, Wanted};
 use gridproof_conformance::check::{self, CheckOptions, EngineChoice, ExploreChoice};
 use gridproof_conformance::mutate::MutateOptions;
 use gridproof_conformance::stress::{self, StressOptions};
@@ -11,7 +12,7 @@ use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Budget, Config, Schedule};
 
-use crate::flags::{CheckFlags, ExploreFlags, MutateFlags, SimulationFlags, StressFlags};
+use crate::flags::{BenchFlags, CheckFlags, ExploreFlags, MutateFlags, SimulationFlags, StressFlags};
 use crate::values::ScheduleChoice;
 
 /// Endings of files that can be checked.
@@ -152,6 +153,28 @@ pub fn mutate(flags: &MutateFlags) -> anyhow::Result<(Mutated, MutateOptions)> {
         bail!("`{given}` needs --launch FILE.toml, which says grid and buffers");
     }
     Ok((Mutated::File { module, launches: flags.launch.clone() }, options))
+}
+
+/// Resolves `gridproof bench`.
+pub fn bench(flags: &BenchFlags) -> anyhow::Result<(Wanted, BenchOptions)> {
+    let usual = BenchOptions::default();
+    let options = BenchOptions {
+        ordinal: flags.leg,
+        arithmetic: flags.arithmetic.unwrap_or(usual.arithmetic),
+        data_seed: flags.data_seed.unwrap_or(usual.data_seed),
+    };
+    let wanted = Wanted { shapes: flags.shape.clone(), quick: flags.quick, ..Wanted::default() };
+    let Some(given) = &flags.target else {
+        if !flags.shape.is_empty() {
+            bail!("--shape is for one kernel: name it");
+        }
+        return Ok((wanted, options));
+    };
+    if is_file(given) {
+        bail!("`{given}`: only kernels of the catalogue are timed, as nobody knows what bytes another must move");
+    }
+    let (kernel, variant) = named(given);
+    Ok((Wanted { kernel: Some(kernel), variant, ..wanted }, options))
 }
 
 /// Resolves `gridproof stress`; `executable` is this program.

@@ -97,12 +97,6 @@ pub fn whole_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number from 0 to 18446744073709551615".to_owned())
 }
 
-/// The number of a CUDA device, as `cuda:0`.
-pub fn cuda_leg(text: &str) -> Result<u32, String> {
-    let number = text.strip_prefix("cuda:").and_then(|number| number.parse().ok());
-    number.ok_or_else(|| "expected cuda:N, with N counted from 0".to_owned())
-}
-
 /// From 1 to 2^32 - 1.
 pub fn slots(text: &str) -> Result<u32, String> {
     let slots = text.parse().ok().filter(|slots| *slots > 0);
@@ -140,6 +134,16 @@ pub fn partition(text: &str) -> Result<Partition, String> {
         CheckError::Option { limit, .. } => limit.to_owned(),
         other => other.to_string(),
     })
+}
+
+/// `cuda`, which is `cuda:0`, or the device's number behind it.
+pub fn cuda_leg(text: &str) -> Result<u32, String> {
+    let number = match text.strip_prefix("cuda") {
+        Some("") => Some(0),
+        Some(rest) => rest.strip_prefix(':').and_then(|number| number.parse().ok()),
+        None => None,
+    };
+    number.ok_or_else(|| "expected cuda, or cuda:N with N counted from 0".to_owned())
 }
 
 /// A count, with k, M, G or T for powers of a thousand.
@@ -194,6 +198,12 @@ mod tests {
         assert_eq!(detectors("all,-offset"), Ok(Detectors { offset: false, ..Detectors::ALL }));
         assert!(detectors("races").unwrap_err().contains("no detector `races`"));
         assert!(detectors("").is_err() && detectors("-").is_err());
+    }
+
+    #[test]
+    fn devices_have_numbers() {
+        assert_eq!(["cuda", "cuda:0", "cuda:7"].map(cuda_leg), [Ok(0), Ok(0), Ok(7)]);
+        assert!(["", "cuda:", "cuda0", "cuda:-1", "wgpu", "cuda:none"].iter().all(|text| cuda_leg(text).is_err()));
     }
 
     #[test]

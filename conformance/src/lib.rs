@@ -3,6 +3,7 @@
 //! The only reader of launch files, case files and tensors. Everything here returns data; nothing prints.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod check;
 pub mod compare;
 pub mod cuda;

@@ -177,7 +177,7 @@ mod tests {
         let site = Site { file: "kernel.wgsl".to_owned(), line: 1, column: 1, construct: Construct::Barrier };
         module.edits.push(Edit { site, change: Change::Remove });
         let message = Shader::new(&module, Capabilities::empty()).err().map(|error| error.to_string());
-        let expected = "`kernel.wgsl` is edited at barrier@kernel.wgsl:1:1, which no device can run";
+        let expected = "unsupported: `kernel.wgsl` is edited at barrier@kernel.wgsl:1:1, which no device can run";
         assert_eq!(message.as_deref(), Some(expected));
     }
 

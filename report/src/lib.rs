@@ -4,6 +4,7 @@
 //! files, no terminal, no clock. Where output goes, whether it has colour and how wide it is are options.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod explain;
 pub mod html;
 pub mod human;

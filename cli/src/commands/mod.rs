@@ -1,5 +1,6 @@
 //! The commands: each runs one thing and writes one result.
 
+mod bench;
 mod check;
 mod conform;
 mod explain;
@@ -31,6 +32,7 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
         Some(Command::CudaStress { ordinal }) => cuda_stress(ordinal),
         Some(Command::Replay(flags)) => replay::run(&flags, &output),
         Some(Command::Conform(flags)) => conform::run(&flags, &output),
+        Some(Command::Bench(flags)) => bench::run(&flags, &output),
         Some(Command::List) => list::run(&output),
         Some(Command::Explain(flags)) => explain::run(&flags, &output),
         Some(Command::Probe) => probe::run(&output),

@@ -22,6 +22,7 @@ mod witness;
 use std::path::Path;
 use std::time::Instant;
 
+use gridproof_kernels::catalogue::VariantEntry;
 use gridproof_launch::{BufferId, Launch};
 use gridproof_report::model::{Assumption, CheckReport, OutputError, SafeUnder, Subject, Threshold, Verdict};
 use gridproof_simulator::explore::last_write;
@@ -87,29 +88,39 @@ pub(crate) fn catalogue_instance(
     options: &CheckOptions,
 ) -> Result<Named, CheckError> {
     options.validate()?;
-    let family = family(name).ok_or_else(|| {
+    let family = family_named(name)?;
+    let entry = entry_named(family, variant)?;
+    let instance = family.instance(entry.name, shape_text, &making(options)).map_err(|reason| CheckError::Refused {
+        kernel: family.kernel().name.to_owned(),
+        variant: entry.name.to_owned(),
+        reason,
+    })?;
+    Ok(Named { family, variant: entry.name, instance })
+}
+
+/// The kernel of this name.
+pub(crate) fn family_named(name: &str) -> Result<&'static dyn Family, CheckError> {
+    family(name).ok_or_else(|| {
         let known: Vec<&str> = families().iter().map(|family| family.kernel().name).collect();
         CheckError::UnknownKernel { name: name.to_owned(), known: known.join(", ") }
-    })?;
+    })
+}
+
+/// The variant of this name, or the first one.
+pub(crate) fn entry_named(family: &dyn Family, variant: Option<&str>) -> Result<&'static VariantEntry, CheckError> {
     let kernel = family.kernel();
     let entry = match variant {
         None => kernel.variants.first(),
         Some(variant) => kernel.variant(variant),
     };
-    let entry = entry.ok_or_else(|| {
+    entry.ok_or_else(|| {
         let known: Vec<&str> = kernel.variants.iter().map(|entry| entry.name).collect();
         CheckError::UnknownVariant {
             kernel: kernel.name.to_owned(),
             name: variant.unwrap_or_default().to_owned(),
             known: known.join(", "),
         }
-    })?;
-    let instance = family.instance(entry.name, shape_text, &making(options)).map_err(|reason| CheckError::Refused {
-        kernel: kernel.name.to_owned(),
-        variant: entry.name.to_owned(),
-        reason,
-    })?;
-    Ok(Named { family, variant: entry.name, instance })
+    })
 }
 
 fn making(options: &CheckOptions) -> Making {

@@ -1,11 +1,13 @@
 //! `conv1d_qkv_split` as the gate sees it.
 
 use gridproof_kernels::catalogue::Kernel;
+use gridproof_kernels::conv1d_qkv_split::dispatcher::{Path, choose, chunk_count};
 use gridproof_kernels::conv1d_qkv_split::{KERNEL, Options, Request, Variant, expectation, launch, parse_shape};
 use gridproof_launch::Arithmetic;
 use gridproof_reference::conv1d_qkv_split::{Oracle, Outputs, Problem, Tensor, model, tolerance};
 
-use super::{Family, Instance, Making, Reference, message, pool, relative_distance, slots, told};
+use super::traffic::factor;
+use super::{Family, Instance, Making, Reference, Traffic, message, pool, relative_distance, slots, told};
 use crate::compare::Expected;
 
 /// Keys that are always named; the others where they say something.
@@ -21,6 +23,10 @@ impl Family for Conv1dQkvSplit {
         &KERNEL
     }
 
+    fn check_shape(&self, variant: &str, shape_text: &str) -> Result<(), String> {
+        parse_shape(shape_text, variant.parse().map_err(message)?).map(drop).map_err(message)
+    }
+
     fn instance(&self, variant: &str, shape_text: &str, making: &Making) -> Result<Instance, String> {
         let variant: Variant = variant.parse().map_err(message)?;
         let request: Request = parse_shape(shape_text, variant).map_err(message)?;
@@ -31,9 +37,33 @@ impl Family for Conv1dQkvSplit {
             shape: told(&KERNEL, variant.name(), ALWAYS, request.values()),
             launch,
             expectation: expectation(&problem, variant),
+            traffic: traffic(&problem, variant),
             reference: Box::new(Answer { problem, arithmetic: making.arithmetic }),
         })
     }
+}
+
+/// With D channels and n tokens of sequences that are not padded: read x `[n, D]`, the weight `[D, width]` and the bias
+/// `[D]`, if there is one, of 2 bytes, a state `[width - 1, D]` for each sequence that starts from one, and the indices
+/// `[B + 1]`, `[B]`, `[B]` and twice `[chunks]` of 4; written: q, k and v `[n, D]` together, and a state for each sequence
+/// with tokens. The sequential path hands `staging` `[n, D]` on.
+fn traffic(problem: &Problem, variant: Variant) -> Traffic {
+    let shape = problem.shape();
+    let (dim, sequences) = (u64::from(shape.dim()), u64::from(shape.sequences()));
+    let lengths = problem.computed().map(|sequence| (sequence, shape.length(sequence)));
+    let with_tokens: Vec<(u32, u32)> = lengths.filter(|(_, length)| *length > 0).collect();
+    let tokens: u64 = with_tokens.iter().map(|&(_, length)| u64::from(length)).sum();
+    let started = with_tokens.iter().filter(|(sequence, _)| problem.has_initial_state(*sequence)).count();
+    let staged = if choose(shape, variant) == Path::Sequential { tokens } else { 0 };
+    Traffic::default()
+        .reading(tokens, dim * 2)
+        .reading(factor(shape.weight_elements()), 2)
+        .reading(if shape.bias() { dim } else { 0 }, 2)
+        .reading(factor(started), shape.state_bytes())
+        .reading(3 * sequences + 1 + 2 * chunk_count(shape), 4)
+        .writing(tokens, dim * 2)
+        .writing(factor(with_tokens.len()), shape.state_bytes())
+        .handing_on(staged, dim * 2)
 }
 
 struct Answer {

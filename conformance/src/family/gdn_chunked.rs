@@ -3,9 +3,10 @@
 use gridproof_kernels::catalogue::Kernel;
 use gridproof_kernels::gdn_chunked::{KERNEL, Options, Request, Variant, expectation, launch, parse_shape};
 use gridproof_launch::Arithmetic;
-use gridproof_reference::gdn_chunked::{L2Norm, Oracle, Outputs, Path, Problem, model, tolerance};
+use gridproof_reference::gdn_chunked::{L2Norm, Oracle, Outputs, Path, Problem, Shape, model, tolerance};
 
-use super::{Family, Instance, Making, Reference, message, relative_distance, told, whole};
+use super::traffic::factor;
+use super::{Family, Instance, Making, Reference, Traffic, message, relative_distance, told, whole};
 use crate::compare::Expected;
 
 /// Keys that are always named; the others where they say something.
@@ -18,6 +19,10 @@ impl Family for GdnChunked {
         &KERNEL
     }
 
+    fn check_shape(&self, variant: &str, shape_text: &str) -> Result<(), String> {
+        parse_shape(shape_text, variant.parse().map_err(message)?).map(drop).map_err(message)
+    }
+
     fn instance(&self, variant: &str, shape_text: &str, making: &Making) -> Result<Instance, String> {
         let variant: Variant = variant.parse().map_err(message)?;
         let request: Request = parse_shape(shape_text, variant).map_err(message)?;
@@ -28,9 +33,34 @@ impl Family for GdnChunked {
             shape: told(&KERNEL, variant.name(), ALWAYS, request.values()),
             launch,
             expectation: expectation(&problem, variant),
+            traffic: traffic(problem.shape(), variant.path()),
             reference: Box::new(Answer { problem, path: variant.path(), arithmetic: making.arithmetic }),
         })
     }
+}
+
+/// With n tokens and S sequences, all of 4 bytes: read `hidden` `[n, d]`, `qkv` `[n, dim]`, `z` `[n, HV, 128]`, the weights
+/// `[dim, 4]`, twice `[HV, d]`, twice `[HV]` and `[128]`, the indices `[S + 1]` and twice `[chunks]`, and both states
+/// `[3, dim]` and `[HV, 128, 128]` of each sequence; written: both states, and the output `[n, HV, 128]`. Handed on once
+/// each: `q_hat`, `k_hat`, `v_act` and `core` `[n, HV, 128]`, `beta` and `log_alpha` `[n, HV]`; in chunks also `w`, `u` and
+/// `residual` `[n, HV, 128]`, `gamma` `[n, HV]` and `attention` `[n, HV, c]`. States count once each way, though the
+/// kernels of each chunk hand them on too.
+fn traffic(shape: &Shape, path: Path) -> Traffic {
+    let (heads, gates) = (factor(shape.head_elements()), factor(shape.gate_elements()));
+    let (sequences, chunks) = (u64::from(shape.sequences()), u64::from(shape.total_chunks()));
+    let (hv, states) = (u64::from(shape.hv()), shape.conv_state_elements() + shape.state_elements());
+    let weights = factor(shape.conv_weight_elements()) + 2 * factor(shape.gate_weight_elements()) + 2 * hv + 128;
+    let (vectors, numbers, matrices) = match path {
+        Path::Serial => (4, 2, 0),
+        Path::Chunked => (7, 3, factor(shape.attention_elements())),
+    };
+    Traffic::default()
+        .reading(factor(shape.hidden_elements()) + factor(shape.qkv_elements()) + heads, 4)
+        .reading(weights + sequences + 1 + 2 * chunks, 4)
+        .reading(sequences, states * 4)
+        .writing(sequences, states * 4)
+        .writing(heads, 4)
+        .handing_on(vectors * heads + numbers * gates + matrices, 4)
 }
 
 struct Answer {

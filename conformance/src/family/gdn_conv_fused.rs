@@ -1,5 +1,7 @@
 //! `gdn_conv_fused` as the gate sees it.
 
+use std::collections::BTreeSet;
+
 use gridproof_kernels::catalogue::Kernel;
 use gridproof_kernels::gdn_conv_fused::{
     KERNEL, Options, Reduction, Request, Variant, expectation, launch, parse_shape,
@@ -8,7 +10,8 @@ use gridproof_launch::{Arithmetic, ByteRange};
 use gridproof_reference::gdn_conv_fused::oracle::numbers;
 use gridproof_reference::gdn_conv_fused::{L2Norm, Oracle, Outputs, Problem, model, tolerance};
 
-use super::{Family, Instance, Making, Reference, message, pool, relative_distance, slots, told, whole};
+use super::traffic::factor;
+use super::{Family, Instance, Making, Reference, Traffic, message, pool, relative_distance, slots, told, whole};
 use crate::compare::Expected;
 
 /// Subgroups below this size cannot add the lanes of a team by shuffles.
@@ -22,6 +25,10 @@ pub(super) struct GdnConvFused;
 impl Family for GdnConvFused {
     fn kernel(&self) -> &'static Kernel {
         &KERNEL
+    }
+
+    fn check_shape(&self, variant: &str, shape_text: &str) -> Result<(), String> {
+        parse_shape(shape_text, variant.parse().map_err(message)?).map(drop).map_err(message)
     }
 
     fn instance(&self, variant: &str, shape_text: &str, making: &Making) -> Result<Instance, String> {
@@ -39,9 +46,27 @@ impl Family for GdnConvFused {
             shape: told(&KERNEL, variant.name(), ALWAYS, request.values()),
             launch,
             expectation: expectation(&problem, variant),
+            traffic: traffic(&problem),
             reference: Box::new(Answer { problem, arithmetic: making.arithmetic }),
         })
     }
+}
+
+/// Read: `qkvz` and `ba` as they are, the convolution's weight `[dim, 4]` and bias `[dim]`, `a_log`, `dt_bias` `[HV]`, all
+/// of 2 bytes, the indices `[N]` of 4, and both states of each slot that a request has; written: those states, and the
+/// output and z `[N, HV, 128]` of 2 bytes. A second dispatch, which shifts the rows, hands nothing on.
+fn traffic(problem: &Problem) -> Traffic {
+    let shape = problem.shape();
+    let (n, hv) = (u64::from(shape.n()), u64::from(shape.hv()));
+    let slots: BTreeSet<u64> = (0..shape.n()).filter_map(|request| problem.slot(request)).collect();
+    let states = shape.conv_slot_bytes() + shape.ssm_slot_bytes();
+    Traffic::default()
+        .reading(factor(shape.qkvz_elements()) + factor(shape.ba_elements()), 2)
+        .reading(5 * shape.dim() + 2 * hv, 2)
+        .reading(n, 4)
+        .reading(factor(slots.len()), states)
+        .writing(factor(slots.len()), states)
+        .writing(n * 2 * hv * 128, 2)
 }
 
 struct Answer {

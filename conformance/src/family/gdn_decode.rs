@@ -1,6 +1,6 @@
 //! `gdn_decode` as the gate sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gridproof_kernels::catalogue::Kernel;
 use gridproof_kernels::gdn_decode::{
@@ -10,7 +10,8 @@ use gridproof_launch::{Arithmetic, ByteRange};
 use gridproof_reference::gdn_decode::oracle::numbers;
 use gridproof_reference::gdn_decode::{L2Norm, Oracle, Outputs, Path, Problem, StateType, model, tolerance};
 
-use super::{Family, Instance, Making, Reference, message, pool, relative_distance, slots, told, whole};
+use super::traffic::factor;
+use super::{Family, Instance, Making, Reference, Traffic, message, pool, relative_distance, slots, told, whole};
 use crate::compare::Expected;
 
 /// Subgroups below this size cannot add the lanes of a group by shuffles.
@@ -21,6 +22,10 @@ pub(super) struct GdnDecode;
 impl Family for GdnDecode {
     fn kernel(&self) -> &'static Kernel {
         &KERNEL
+    }
+
+    fn check_shape(&self, variant: &str, shape_text: &str) -> Result<(), String> {
+        parse_shape(shape_text, variant.parse().map_err(message)?).map(drop).map_err(message)
     }
 
     fn instance(&self, variant: &str, shape_text: &str, making: &Making) -> Result<Instance, String> {
@@ -41,9 +46,34 @@ impl Family for GdnDecode {
             shape: told(&KERNEL, variant.name(), ALWAYS, request.values()),
             launch,
             expectation: expectation(&problem, variant, options),
+            traffic: traffic(&problem),
             reference: Box::new(Answer { problem, path: choice.path, arithmetic: making.arithmetic }),
         })
     }
+}
+
+/// With S bytes of a request's state: read q, k `[B, T, H, 128]` and v `[B, T, HV, 128]` of 2 bytes, a, b `[B, T, HV]` of
+/// 2, `a_log`, `dt_bias` `[HV]` of 4, both indices `[B]` of 4, and S for each slot that is read; written: the output as
+/// v, S for each slot that is written where the pool is updated, and S for each request with a state and each token where
+/// intermediate states are cached.
+fn traffic(problem: &Problem) -> Traffic {
+    let shape = problem.shape();
+    let [b, t, h, hv] = [shape.b(), shape.t(), shape.h(), shape.hv()].map(u64::from);
+    let requests = || 0..shape.b();
+    let read: BTreeSet<u64> = requests().filter_map(|request| problem.read_slot(request)).collect();
+    let written: BTreeSet<u64> = requests().filter_map(|request| problem.write_slot(request)).collect();
+    let computed = factor(requests().filter(|&request| problem.read_slot(request).is_some()).count());
+    let cached = if shape.cache_intermediate() { computed * t } else { 0 };
+    let (tokens, state) = (b * t, shape.slot_bytes());
+    Traffic::default()
+        .reading(tokens * 2 * h * 128, 2)
+        .reading(tokens * hv * 128, 2)
+        .reading(tokens * 2 * hv, 2)
+        .reading(2 * hv + 2 * b, 4)
+        .reading(factor(read.len()), state)
+        .writing(tokens * hv * 128, 2)
+        .writing(factor(written.len()), state)
+        .writing(cached, state)
 }
 
 /// Keys that are always named; the others where they say something.

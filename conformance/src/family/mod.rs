@@ -10,6 +10,7 @@ mod gdn_chunked;
 mod gdn_conv_fused;
 mod gdn_decode;
 mod resadd_norm_gemv_int4;
+mod traffic;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use gridproof_kernels::catalogue::{Expectation, Kernel};
 use gridproof_launch::{Arithmetic, Language, Launch};
 
 use crate::compare::Expected;
+pub use traffic::Traffic;
 
 /// What an instance depends on besides its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Instance {
     pub launch: Launch,
     /// What it must be reported as.
     pub expectation: Expectation,
+    /// What it must move.
+    pub traffic: Traffic,
     /// What it must compute.
     pub reference: Box<dyn Reference>,
 }
@@ -63,6 +67,13 @@ pub trait Reference: Send + Sync {
 pub trait Family: Sync {
     /// Its entry in the catalogue.
     fn kernel(&self) -> &'static Kernel;
+
+    /// Whether `variant` is one, and `shape_text` a shape with sizes in range. Makes no data: what depends on the launch
+    /// is only known to [`Family::instance`].
+    ///
+    /// # Errors
+    /// In the words of the kernel.
+    fn check_shape(&self, variant: &str, shape_text: &str) -> Result<(), String>;
 
     /// The launch of `variant` at the shape in `shape_text` (`key=value,..`; what is left out has defaults).
     ///

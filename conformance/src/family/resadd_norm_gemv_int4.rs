@@ -9,9 +9,12 @@ use gridproof_kernels::resadd_norm_gemv_int4::{
 use gridproof_launch::Arithmetic;
 use gridproof_reference::resadd_norm_gemv_int4::model::{self, output_values};
 use gridproof_reference::resadd_norm_gemv_int4::oracle::relative_error;
-use gridproof_reference::resadd_norm_gemv_int4::{Oracle, Outputs, Path, Problem, UnquantisedWeights, tolerance};
+use gridproof_reference::resadd_norm_gemv_int4::{
+    Oracle, Outputs, Path, Problem, Shape, UnquantisedWeights, tolerance,
+};
 
-use super::{Family, Instance, Making, Reference, message, whole};
+use super::traffic::factor;
+use super::{Family, Instance, Making, Reference, Traffic, message, whole};
 use crate::compare::Expected;
 
 /// Subgroups below this size cannot add the 32 lanes of a group by shuffles.
@@ -22,6 +25,10 @@ pub(super) struct ResaddNormGemvInt4;
 impl Family for ResaddNormGemvInt4 {
     fn kernel(&self) -> &'static Kernel {
         &KERNEL
+    }
+
+    fn check_shape(&self, variant: &str, shape_text: &str) -> Result<(), String> {
+        parse_shape(shape_text, variant.parse().map_err(message)?).map(drop).map_err(message)
     }
 
     fn instance(&self, variant: &str, shape_text: &str, making: &Making) -> Result<Instance, String> {
@@ -40,6 +47,7 @@ impl Family for ResaddNormGemvInt4 {
             shape: vec![("n".to_owned(), shape.n().to_string()), ("k".to_owned(), shape.k().to_string())],
             launch,
             expectation: expectation(shape, variant, options),
+            traffic: traffic(shape, variant.path(shape)),
             reference: Box::new(Answer {
                 problem,
                 path: variant.path(shape),
@@ -49,6 +57,20 @@ impl Family for ResaddNormGemvInt4 {
             }),
         })
     }
+}
+
+/// Read: `hidden`, `residual` and `norm_weight` `[k]` of 2 bytes, the weights `[n, k]` of half a byte and their scales
+/// `[n, k / 128]` of 2; written: `residual` and `normed_out` `[k]` of 2 bytes, and the output `[n]` of 4. In two dispatches
+/// `normed_out` is read as well.
+fn traffic(shape: Shape, path: Path) -> Traffic {
+    let (n, k) = (u64::from(shape.n()), u64::from(shape.k()));
+    let again = if path == Path::Split { k } else { 0 };
+    Traffic::default()
+        .reading(3 * k + again, 2)
+        .reading(n, factor(shape.weight_row()))
+        .reading(n, 2 * factor(shape.scale_row()))
+        .writing(2 * k, 2)
+        .writing(n, 4)
 }
 
 struct Answer {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use gridproof_launch::{Buffer, Contents, Dispatch, Fill, Launch, Source};
+use gridproof_launch::{Buffer, BufferId, Contents, Dispatch, Fill, Launch, Source};
 
 use super::company::{self, Company};
 use super::context::Context;
@@ -22,7 +22,7 @@ use crate::{Elapsed, Limit, ReadBack, RunError, RunOptions};
 const USUAL_WORKGROUP_MEMORY: u32 = 48 << 10;
 
 /// Device memory beside the buffers: the pages' marks, the driver's own.
-const SPARE: u64 = 64 << 20;
+pub(super) const SPARE: u64 = 64 << 20;
 
 /// What a launch left behind on a CUDA device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +40,12 @@ pub struct CudaOutputs {
 /// is refused with [`RunError::DeviceLost`], and only another process can go on.
 pub struct CudaDevice {
     summary: CudaSummary,
-    staging: Staging,
-    context: Rc<Context>,
+    pub(super) staging: Staging,
+    pub(super) context: Rc<Context>,
 }
 
 /// A dispatch that passed every check that needs no device.
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     position: usize,
     dispatch: &'a Dispatch,
     workgroup: [u32; 3],
@@ -136,8 +136,9 @@ impl CudaDevice {
         let buffers = launch.buffers.iter().map(allocate).collect::<Result<Vec<_>, _>>()?;
         let elapsed = {
             let modules = self.load(launch, machine_code)?;
+            let address = |id: BufferId| buffers.get(id.0).map_or(0, Allocation::address);
             let nodes =
-                plans.iter().map(|plan| self.node(plan, launch, &modules, &buffers)).collect::<Result<Vec<_>, _>>()?;
+                plans.iter().map(|plan| self.node(plan, launch, &modules, address)).collect::<Result<Vec<_>, _>>()?;
             let other = company.map(|company| company::node(&self.context, company)).transpose()?;
             Graph::beside(&self.context, &nodes, other.as_ref().map(|(_, node)| node))?.run(limit)?
         };
@@ -158,7 +159,7 @@ impl CudaDevice {
     }
 
     /// The dispatches with anything to run.
-    fn plans<'a>(&self, launch: &'a Launch) -> Result<Vec<Plan<'a>>, RunError> {
+    pub(super) fn plans<'a>(&self, launch: &'a Launch) -> Result<Vec<Plan<'a>>, RunError> {
         let dispatches = launch.dispatches.iter().enumerate();
         let plans = dispatches.map(|(position, dispatch)| self.plan(position, dispatch, launch));
         Ok(plans.collect::<Result<Vec<_>, _>>()?.into_iter().filter(|plan| !plan.dispatch.grid.contains(&0)).collect())
@@ -200,7 +201,7 @@ impl CudaDevice {
         Ok(Plan { position, dispatch, workgroup, parameters })
     }
 
-    fn check_memory(&self, launch: &Launch) -> Result<(), RunError> {
+    pub(super) fn check_memory(&self, launch: &Launch) -> Result<(), RunError> {
         let lengths = launch.buffers.iter().map(|buffer| device_length(buffer.length));
         let wanted = lengths.fold(SPARE, u64::saturating_add);
         let (free, _) = self.context.memory()?;
@@ -208,7 +209,11 @@ impl CudaDevice {
     }
 
     /// The modules that dispatches use.
-    fn load(&self, launch: &Launch, machine_code: &[Option<Cubin>]) -> Result<Vec<Option<LoadedModule>>, RunError> {
+    pub(super) fn load(
+        &self,
+        launch: &Launch,
+        machine_code: &[Option<Cubin>],
+    ) -> Result<Vec<Option<LoadedModule>>, RunError> {
         let load = |(position, module): (usize, &gridproof_launch::Module)| {
             let used = launch.dispatches.iter().any(|dispatch| dispatch.module.0 == position);
             let image = match (machine_code.get(position), &module.source) {
@@ -221,12 +226,12 @@ impl CudaDevice {
         launch.modules.iter().enumerate().map(load).collect()
     }
 
-    fn node(
+    pub(super) fn node(
         &self,
         plan: &Plan<'_>,
         launch: &Launch,
         modules: &[Option<LoadedModule>],
-        buffers: &[Allocation],
+        address: impl Fn(BufferId) -> u64,
     ) -> Result<Node, RunError> {
         let Plan { position, dispatch, workgroup, parameters } = plan;
         let module = modules.get(dispatch.module.0).and_then(Option::as_ref);
@@ -244,7 +249,6 @@ impl CudaDevice {
         if dynamic_bytes.saturating_add(kernel.workgroup_bytes) > USUAL_WORKGROUP_MEMORY {
             module.allow(kernel, dynamic_bytes)?;
         }
-        let address = |id: gridproof_launch::BufferId| buffers.get(id.0).map_or(0, Allocation::address);
         let parameters = parameters::bytes(*position, dispatch, parameters, address)?;
         Ok(Node { kernel, grid: dispatch.grid, workgroup: *workgroup, dynamic_bytes, parameters })
     }

@@ -120,6 +120,7 @@ functions! {
     host_free = "cuMemFreeHost": fn(*mut c_void);
     upload = "cuMemcpyHtoDAsync_v2": fn(sys::CUdeviceptr, *const c_void, usize, sys::CUstream);
     download = "cuMemcpyDtoHAsync_v2": fn(*mut c_void, sys::CUdeviceptr, usize, sys::CUstream);
+    copy = "cuMemcpyDtoDAsync_v2": fn(sys::CUdeviceptr, sys::CUdeviceptr, usize, sys::CUstream);
     fill = "cuMemsetD8Async": fn(sys::CUdeviceptr, u8, usize, sys::CUstream);
     stream_create = "cuStreamCreate": fn(*mut sys::CUstream, c_uint);
     stream_destroy = "cuStreamDestroy_v2": fn(sys::CUstream);

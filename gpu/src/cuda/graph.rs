@@ -32,12 +32,16 @@ pub(super) struct Graph {
 impl Graph {
     /// A graph in which every node waits for the one before it. What the nodes' kernels and parameters point to must
     /// outlive it.
-    pub(super) fn new(context: &Rc<Context>, nodes: &[Node]) -> Result<Self, RunError> {
+    pub(super) fn new<'a>(context: &Rc<Context>, nodes: impl IntoIterator<Item = &'a Node>) -> Result<Self, RunError> {
         Self::beside(context, nodes, None)
     }
 
     /// The same beside one more node, which waits for nobody.
-    pub(super) fn beside(context: &Rc<Context>, nodes: &[Node], other: Option<&Node>) -> Result<Self, RunError> {
+    pub(super) fn beside<'a>(
+        context: &Rc<Context>,
+        nodes: impl IntoIterator<Item = &'a Node>,
+        other: Option<&Node>,
+    ) -> Result<Self, RunError> {
         let mut graph = Self::empty(context)?;
         if let Some(other) = other {
             graph.add(other, None)?;
@@ -116,8 +120,9 @@ impl Graph {
         Ok(Elapsed { wall, gpu: start.until(&end)? })
     }
 
+    /// Submits it.
     #[expect(unsafe_code, reason = "a function of a C library")]
-    fn launch(&self) -> Result<(), RunError> {
+    pub(super) fn launch(&self) -> Result<(), RunError> {
         // SAFETY: see `driver`; the graph is instantiated, and what its kernels use outlives it.
         let status = unsafe { (self.context.driver.graph_launch)(self.ready, self.context.stream()) };
         self.context.check("cuGraphLaunch", status)

@@ -72,6 +72,16 @@ impl Allocation {
         self.context.check("cuMemsetD8Async", status)
     }
 
+    /// Copies `length` bytes from `start` on to another place, when the stream comes to it.
+    #[expect(unsafe_code, reason = "a function of a C library")]
+    pub(super) fn copy(&self, (start, length): (u64, u64), to: &Self, at: u64) -> Result<(), RunError> {
+        let length = host_length(length)?;
+        let (source, target) = (self.part(start, length)?, to.part(at, length)?);
+        // SAFETY: see `driver`; `part` found both stretches inside their allocations.
+        let status = unsafe { (self.context.driver.copy)(target, source, length, self.context.stream()) };
+        self.context.check("cuMemcpyDtoDAsync", status)
+    }
+
     /// The address of `length` bytes from `start` on.
     fn part(&self, start: u64, length: usize) -> Result<sys::CUdeviceptr, RunError> {
         match start.checked_add(count_u64(length)) {

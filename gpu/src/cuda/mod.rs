@@ -22,10 +22,12 @@ mod pages;
 mod parameters;
 mod probe;
 mod summary;
+mod timing;
 mod unavailable;
 
 pub use company::Company;
 pub use device::{CudaDevice, CudaOutputs};
 pub use probe::CudaFingerprint;
 pub use summary::{CudaSummary, devices};
+pub use timing::{CopyTiming, Timing, TimingOptions};
 pub use unavailable::{CudaUnavailable, CudaVersion};

@@ -2,6 +2,7 @@
 // LOG, so that a test sees what was asked. Built by the tests with what they want to see:
 //   VERSION     what the driver speaks            CAPABILITY  10 * major + minor
 //   FREE        free bytes                        DEVICES     how many there are
+//   ELAPSED     milliseconds between two events; `measured` counts how often it was asked
 //   FAULT       what every wait answers once a graph was launched (700: an illegal address; 600: it never ends)
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #define PLAIN(name, ...) int name(__VA_ARGS__) { CALL(#name); return 0; }
 
 typedef uint64_t handle;
-static int launched;
+static int launched, measured;
 static int waiting(void) { return launched ? FAULT : 0; }
 
 int cuInit(unsigned flags) { CALL("cuInit"); return flags; }
@@ -54,6 +55,10 @@ int cuMemcpyDtoHAsync_v2(void *to, handle from, size_t length, handle stream) {
     CALL("cuMemcpyDtoH");
     return !memcpy(to, (void *)from, length);
 }
+int cuMemcpyDtoDAsync_v2(handle to, handle from, size_t length, handle stream) {
+    CALL("cuMemcpyDtoD");
+    return !memcpy((void *)to, (void *)from, length);
+}
 int cuMemsetD8Async(handle at, unsigned char byte, size_t length, handle stream) {
     CALL("cuMemsetD8");
     return !memset((void *)at, byte, length);
@@ -65,7 +70,11 @@ int cuEventCreate(handle *event, unsigned flags) { *event = 1; return flags; }
 PLAIN(cuEventDestroy_v2, handle event)
 int cuEventRecord(handle event, handle stream) { return 0; }
 int cuEventQuery(handle event) { return waiting(); }
-int cuEventElapsedTime(float *milliseconds, handle start, handle end) { *milliseconds = 0.5f; return 0; }
+int cuEventElapsedTime(float *milliseconds, handle start, handle end) {
+    *milliseconds = ELAPSED;
+    measured++;
+    return 0;
+}
 
 // A module is its text, a kernel its name.
 int cuModuleLoadDataEx(handle *module, const void *image, unsigned count, unsigned *options, void **values) {
@@ -83,7 +92,7 @@ int cuFuncGetAttribute(int *value, unsigned which, handle kernel) { *value = whi
 int cuFuncSetAttribute(handle kernel, unsigned which, int value) { CALL("cuFuncSetAttribute"); return 0; }
 
 struct node { const char *kernel; unsigned grid[3], workgroup[3], bytes; void **parameters; };
-static struct { const char *kernel; uint64_t at, words, marks; uint32_t value; } graph[16];
+static struct { const char *kernel; uint64_t at, words, marks; uint32_t value; } graph[1 << 15];
 static int nodes;
 int cuGraphCreate(handle *made, unsigned flags) { *made = 1; nodes = 0; return flags; }
 int cuGraphAddKernelNode_v2(handle *made, handle of, const handle *before, size_t count, const struct node *node) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use gridproof_gpu::cuda::{CudaDevice, CudaUnavailable, devices};
+use gridproof_gpu::cuda::{CudaDevice, CudaUnavailable, TimingOptions, devices};
 use gridproof_gpu::{POISON, RunError, RunOptions};
 use gridproof_launch::{
     Argument, Buffer, BufferId, ByteRange, Contents, DType, Dispatch, Fill, Launch, Module, Source, Target, Tensor,
@@ -24,9 +24,10 @@ struct Fake {
     free: u64,
     devices: u32,
     fault: u32,
+    elapsed: &'static str,
 }
 
-const USUAL: Fake = Fake { version: 13_000, capability: 90, free: 1 << 40, devices: 1, fault: 0 };
+const USUAL: Fake = Fake { version: 13_000, capability: 90, free: 1 << 40, devices: 1, fault: 0, elapsed: "0.5f" };
 
 type Test = (&'static str, fn() -> Result<(), Failed>);
 
@@ -34,6 +35,10 @@ const TESTS: &[Test] = &[
     ("run::arguments_reach_the_kernel_and_outputs_come_back", outputs),
     ("run::dispatches_are_one_graph_in_order", graph),
     ("run::a_long_buffer_comes_back_as_the_pages_that_differ", pages),
+    ("time::a_graph_goes_through_every_copy_of_the_buffers", timing),
+    ("time::a_long_launch_goes_round_once_and_little_memory_is_not_cold", warm),
+    ("time::nothing_to_time_and_no_memory_for_a_second_copy", not_timed),
+    ("time::copies_are_of_noise_and_count_both_ways", copying),
     ("refused::an_old_driver", old_driver),
     ("refused::an_old_device_and_a_missing_one", old_device),
     ("refused::too_little_memory", memory),
@@ -67,12 +72,13 @@ fn build(test: &str, fake: &Fake) -> Result<(PathBuf, PathBuf), Failed> {
     std::fs::create_dir_all(&folder)?;
     let (library, log) = (folder.join(format!("{test}.so")), folder.join(format!("{test}.log")));
     let _ = std::fs::remove_file(&log);
-    let Fake { version, capability, free, devices, fault } = fake;
+    let Fake { version, capability, free, devices, fault, elapsed } = fake;
     let status = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
         .arg(&library)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda/fake.c"))
         .args([format!("-DVERSION={version}"), format!("-DCAPABILITY={capability}"), format!("-DFREE={free}ull")])
+        .arg(format!("-DELAPSED={elapsed}"))
         .args([format!("-DDEVICES={devices}"), format!("-DFAULT={fault}"), format!("-DLOG=\"{}\"", log.display())])
         .status()?;
     check(status.success(), "the fake driver does not compile")?;
@@ -167,6 +173,81 @@ fn pages() -> Result<(), Failed> {
     same(patches[&(64 << 20)].to_vec(), vec![3, 3, 3, 3, 3, 9])?;
     // The marks, and the two pages: nothing else crossed the bus.
     same(calls(&log)?.iter().filter(|call| *call == "cuMemcpyDtoH").count(), 3)
+}
+
+/// Calls of each of these functions.
+fn counts<const N: usize>(log: &Path, names: [&str; N]) -> Result<[usize; N], Failed> {
+    let calls = calls(log)?;
+    Ok(names.map(|name| calls.iter().filter(|call| *call == name).count()))
+}
+
+fn timed(footprint: u64) -> TimingOptions {
+    TimingOptions { footprint, samples: 20, timeout: Duration::from_secs(60) }
+}
+
+/// The fake cache has 1,024 bytes, so that all copies shall touch 4,096.
+fn timing() -> Result<(), Failed> {
+    // 0.2 ms while it warms up, then 21 ms, 22 ms, 23 ms, ...
+    let elapsed = "(measured < 2 ? 0.2f : 19.0f + measured)";
+    let (library, log) = build("timing", &Fake { elapsed, ..USUAL })?;
+    let device = CudaDevice::open_from(&library, 0)?;
+    let launch = launch(vec![dense(&[7; 600])?, dense(&[7; 90])?], PTX);
+    let timing = device.time(&launch, &[], &timed(500))?;
+    // 9 copies of 500 bytes; 5 rounds over them until a graph takes 1 ms: 45 launches.
+    same((timing.copies, timing.launches, timing.is_cold), (9, 45, true))?;
+    same(timing.samples.len(), 20)?;
+    let first = (timing.samples[0] - 21_000.0 / 45.0).abs();
+    let middle = (timing.median() - 30_500.0 / 45.0).abs();
+    check(first < 0.01 && middle < 0.01, &format!("{timing:?}"))?;
+    let names = ["cuMemcpyHtoD", "cuMemcpyDtoD", "cuGraphAddKernelNode", "cuGraphLaunch", "cuMemcpyDtoH"];
+    // Two buffers go up once. Two dispatches on 9 copies, once for the graph that warms up; 2 runs of that, and 21.
+    same(counts(&log, names)?, [2, 16, 2 * 9 + 2 * 45, 2 + 21, 0])?;
+    drop(device);
+    let [made, freed] = counts(&log, ["cuMemAlloc", "cuMemFree"])?;
+    same([made, freed], [4, 4])
+}
+
+fn warm() -> Result<(), Failed> {
+    const SPARE: u64 = 64 << 20;
+    // The fake driver never has less free memory than at first: room for 768 bytes, and for 768 three times.
+    let (library, _) = build("warm", &Fake { free: SPARE + 4 * 768, elapsed: "1.5f", ..USUAL })?;
+    let device = CudaDevice::open_from(&library, 0)?;
+    let launch = launch(vec![dense(&[7; 600])?], PTX);
+    let timing = device.time(&launch, &[], &timed(500))?;
+    same((timing.copies, timing.launches, timing.is_cold), (5, 5, false))?;
+    // What is said to be touched is no more than there is, and no launch is timed on one copy.
+    let timing = device.time(&launch, &[], &timed(u64::MAX))?;
+    same((timing.copies, timing.is_cold), (5, false))?;
+    let (library, _) = build("large", &USUAL)?;
+    let device = CudaDevice::open_from(&library, 0)?;
+    let timing = device.time(&self::launch(vec![dense(&[7; 9000])?], PTX), &[], &timed(9000))?;
+    same((timing.copies, timing.is_cold), (2, true))
+}
+
+fn not_timed() -> Result<(), Failed> {
+    let (library, log) = build("not_timed", &Fake { free: (64 << 20) + 700, ..USUAL })?;
+    let device = CudaDevice::open_from(&library, 0)?;
+    let mut launch = launch(vec![dense(&[7; 600])?], PTX);
+    let refused = |launch: &Launch| device.time(launch, &[], &timed(600)).err().map(|error| error.to_string());
+    let should = "out of device memory: the launch needs 67109632 bytes, 67109564 are free";
+    same(refused(&launch).as_deref(), Some(should))?;
+    launch.dispatches[0].grid = [1, 0, 1];
+    same(refused(&launch).as_deref(), Some("unsupported: a launch without workgroups takes no time"))?;
+    let refused = device.time_copy(1 << 30, 1, Duration::from_secs(60)).err();
+    let should = Some(RunError::TooLittleMemory { wanted: (2 << 30) + (64 << 20), free: (64 << 20) + 700 });
+    same(refused, should)?;
+    same(counts(&log, ["cuGraphLaunch"])?, [0])
+}
+
+fn copying() -> Result<(), Failed> {
+    let (library, log) = build("copying", &Fake { elapsed: "(measured == 1 ? 3.0f : 0.5f)", ..USUAL })?;
+    let device = CudaDevice::open_from(&library, 0)?;
+    let copies = device.time_copy(5 << 20, 20, Duration::from_secs(60))?;
+    same((copies.length, copies.samples.len()), (5 << 20, 20))?;
+    // One MiB of noise goes up and is copied on: 1, 2, and 1 MiB; then one copy that warms up, and 20.
+    same(counts(&log, ["cuMemcpyHtoD", "cuMemcpyDtoD"])?, [1, 3 + 21])?;
+    // 10 MiB in 500 us.
+    check((copies.bytes_per_microsecond() - 20_971.52).abs() < 0.1, &format!("{copies:?}"))
 }
 
 fn old_driver() -> Result<(), Failed> {

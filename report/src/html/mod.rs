@@ -9,7 +9,7 @@
 
 mod columns;
 mod drawing;
-mod escape;
+pub(crate) mod escape;
 mod facts;
 mod frame;
 mod lanes;
@@ -215,7 +215,7 @@ const LEGEND: &str = "<ul class=\"legend\" aria-label=\"legend\"><li><span class
 <li><span class=\"key slot\"></span>a workgroup holds a slot</li><li><span class=\"key waits\"></span>waits</li>\
 <li><span class=\"key barrier\"></span>stops at a barrier</li><li><span class=\"key ended\"></span>ends</li></ul>\n";
 
-fn document(title: &str, body: &str) -> String {
+pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{STYLE_HASH}'; script-src '{SCRIPT_HASH}'; base-uri 'none'; form-action 'none'\">\n\

@@ -1,5 +1,6 @@
 //! What each renderer makes of each finding and each status.
 
+mod benches;
 mod human;
 mod json;
 mod machines;
