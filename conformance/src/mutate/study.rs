@@ -169,7 +169,11 @@ fn verdict<'a>(case: &Case, sites: impl Iterator<Item = &'a Site> + Clone) -> Re
     let mut new = judged.beyond(&case.as_it_is);
     if let Some(finding) = new.next().cloned() {
         let others = new.count();
-        return Ok(Seen::Noticed(Box::new(Evidence::Finding { finding, others, files: judged.files })));
+        return Ok(Seen::Noticed(Box::new(Evidence::Finding {
+            finding: Box::new(finding),
+            others,
+            files: judged.files,
+        })));
     }
     drop(new);
     Ok(match &judged.exhausted {

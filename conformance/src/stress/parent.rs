@@ -252,7 +252,7 @@ fn sanitize(sanitizer: &Path, tool: &str, subject: &Subject, options: &StressOpt
     let output = child.wait_with_output().map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().filter_map(|line| line.strip_prefix("========="));
-    let summary = lines.map(str::trim).filter(|line| line.contains("SUMMARY")).next_back();
+    let summary = lines.map(str::trim).rfind(|line| line.contains("SUMMARY"));
     Ok(Sanitized { tool: tool.to_owned(), summary: summary.unwrap_or("no summary").to_owned() })
 }
 

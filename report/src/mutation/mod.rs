@@ -105,7 +105,7 @@ pub enum Evidence {
     /// A detector found something that is not there with it.
     Finding {
         /// The most serious.
-        finding: Finding,
+        finding: Box<Finding>,
         /// Others.
         others: usize,
         /// What its spans point into.

@@ -27,7 +27,7 @@ fn needed(launch: usize, evidence: Evidence) -> Fate {
 }
 
 fn kernel(launches: &[&str]) -> Kernel {
-    let finding = made::cross_workgroup_race();
+    let finding = Box::new(made::cross_workgroup_race());
     let exhausted =
         Exhausted { budget: "instructions", limit: 16_000_000, workgroups_done: 1, workgroups: 2, at: None };
     let undecided = Fate::Undecided { launch: 0, reason: "20000 executions were not all there are".to_owned() };
