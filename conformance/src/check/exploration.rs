@@ -18,7 +18,9 @@ use super::options::CheckOptions;
 use super::report::{Asked, Extras};
 use super::second::{self, Second};
 use super::verdict::{counts, is_race};
-use super::{CheckError, Named, catalogue_instance, command, read_file, search_threshold, subject, with_slots};
+use super::{
+    CheckError, Named, catalogue_instance, command, read_file, says_something, search_threshold, subject, with_slots,
+};
 use crate::cuda;
 
 /// Runs that shrinking one schedule may take.
@@ -213,7 +215,7 @@ pub(super) fn explore_launch(
     if verdict == Verdict::Racy {
         climbed = explored_ladder::climb(launch, options, &asked_for, &exploration)?;
         extras.explored += climbed.explored;
-        extras.safe_under = climbed.safe_under;
+        extras.safe_under = climbed.safe_under.filter(|safe| says_something(safe, &extras.findings));
         if let (Some(note), Some(own)) = (climbed.note, extras.explorations.first_mut()) {
             own.note = joined(own.note.take(), note);
         }
