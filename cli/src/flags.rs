@@ -304,8 +304,8 @@ pub struct StressFlags {
     /// The longest that a workgroup is held up at a line, in nanoseconds
     #[arg(long, value_name = "NS", default_value_t = 2000)]
     pub delay: u32,
-    /// Ask compute-sanitizer's tools as well, once each
-    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, default_missing_value = "compute-sanitizer")]
+    /// Ask compute-sanitizer's tools as well, once each; `--sanitizer=PROGRAM` names another one
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = "compute-sanitizer")]
     pub sanitizer: Option<PathBuf>,
     /// Seed of the input data; for a FILE, of random contents without a seed of their own
     #[arg(long, value_name = "SEED", value_parser = values::whole_number)]

@@ -8,6 +8,7 @@ use gridproof_conformance::check::{self, CheckOptions, EngineChoice, ExploreChoi
 use gridproof_conformance::mutate::MutateOptions;
 use gridproof_conformance::stress::{self, StressOptions};
 use gridproof_kernels::catalogue;
+use gridproof_launch::Denormals;
 use gridproof_report::model::{Settings, Subject};
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Budget, Config, Schedule};
@@ -193,6 +194,9 @@ pub fn stress(flags: &StressFlags, executable: PathBuf) -> anyhow::Result<(stres
         sanitizer: flags.sanitizer.clone(),
         executable,
     };
+    if arithmetic.denormals != Denormals::Keep {
+        bail!("--arithmetic {arithmetic}: a CUDA device keeps denormals");
+    }
     if flags.runs == 0 {
         bail!("--runs 0: at least one is needed");
     }

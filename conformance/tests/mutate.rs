@@ -87,6 +87,24 @@ fn unsupported_kernels_and_those_that_do_not_end_are_skipped() {
     }
 }
 
+/// The race is there with the guard, at the same places, but benign.
+#[test]
+fn a_race_that_is_benign_only_with_the_guard_is_noticed() {
+    let report = files("guarded_winner.wgsl", &["guarded_winner.toml"], &MutateOptions::default()).unwrap();
+    let [guard] = report.kernels[0].mutants.as_slice() else { panic!("{report:?}") };
+    let Fate::Needed { evidence, .. } = &guard.fate else { panic!("{:?}", guard.fate) };
+    let Evidence::Finding { finding, .. } = &**evidence else { panic!("{evidence:?}") };
+    assert_eq!((finding.rule.code(), finding.benign), ("GP0001", false));
+}
+
+/// Workgroups share a budget, and one may need nearly all of it with its barrier as without.
+#[test]
+fn a_long_workgroup_is_not_endless() {
+    let report = files("ragged.wgsl", &["ragged.toml"], &MutateOptions::default()).unwrap();
+    let fates: Vec<&str> = report.kernels[0].mutants.iter().map(|mutant| mutant.fate.word()).collect();
+    assert_eq!(fates, ["redundant"]);
+}
+
 #[test]
 fn a_launch_that_needs_exploration_calls_no_barrier_redundant() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/grid_barrier");

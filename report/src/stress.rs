@@ -104,6 +104,8 @@ pub struct Runs {
     pub faults: u32,
     /// The reason of the first of these.
     pub reason: Option<String>,
+    /// Why the launch could not be run in this mode.
+    pub not_run: Option<String>,
     /// The wrong element that comes first in any run.
     pub first: Option<FirstWrong>,
     /// Most wrong bytes of a run.
@@ -156,8 +158,16 @@ impl Row {
         self.runs.iter().any(|runs| runs.wrong > 0 || runs.faults > 0)
     }
 
+    /// Whether there was any run.
+    pub fn ran(&self) -> bool {
+        self.runs.iter().any(|runs| runs.done > 0)
+    }
+
     /// What prediction and device say together.
     pub fn outcome(&self) -> &'static str {
+        if !self.ran() {
+            return "not run";
+        }
         match (self.verdict, self.showed()) {
             (Verdict::RaceFree, false) => "predicted right, and right in every run",
             (Verdict::RaceFree, true) => "PREDICTED RIGHT, BUT WRONG ON THE DEVICE",
@@ -171,7 +181,7 @@ impl Row {
 impl Runs {
     /// No run yet.
     pub const fn new(mode: Mode) -> Self {
-        Self { mode, delays: 0, done: 0, wrong: 0, faults: 0, reason: None, first: None, most_bytes: 0 }
+        Self { mode, delays: 0, done: 0, wrong: 0, faults: 0, reason: None, not_run: None, first: None, most_bytes: 0 }
     }
 
     /// Adds a run.
@@ -193,6 +203,9 @@ impl Runs {
     }
 
     fn words(&self) -> String {
+        if let (Some(reason), 0) = (&self.not_run, self.done) {
+            return format!("not run: {}", printable(reason));
+        }
         let mut text = format!("{} of {} wrong", self.wrong, count(self.done.into(), "run"));
         if let Some(FirstWrong { buffer, element, .. }) = &self.first {
             let bytes = number(self.most_bytes);
@@ -245,6 +258,7 @@ pub fn json(report: &StressReport) -> String {
             "wrong": runs.wrong,
             "faults": runs.faults,
             "reason": runs.reason,
+            "not_run": runs.not_run,
             "first": runs.first.as_ref().map(|first| json!({ "buffer": first.buffer, "element": first.element })),
             "most_bytes": runs.most_bytes,
         })

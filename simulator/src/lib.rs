@@ -59,6 +59,20 @@ pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards)
     run::run(launch, config, policy, hazards)
 }
 
+/// Whether some kernel of the launch has atomics on storage, so that its outputs may depend on their order.
+///
+/// # Errors
+/// When the launch or its modules are wrong, or a construct is unsupported.
+pub fn uses_atomics(launch: &Launch) -> Result<bool, SimulateError> {
+    launch.validate()?;
+    for dispatch in &launch.dispatches {
+        if analysis::has_storage_atomics(&frontend::lower(launch, dispatch)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether what an atomic on storage returns decides where some kernel of the launch goes or what it touches, so that one
 /// run does not decide the launch and [`explore::explore`] is needed.
 ///

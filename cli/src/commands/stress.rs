@@ -18,7 +18,11 @@ pub fn run(flags: &StressFlags, output: &Output) -> anyhow::Result<Exit> {
     let report = stress(&target, &options, &|step: Step<'_>| progress.at(step.done, step.total, step.current))?;
     drop(progress);
     output.write(&report)?;
-    Ok(if report.rows.iter().any(Row::showed) { Exit::Findings } else { Exit::Clean })
+    Ok(match (report.rows.iter().any(Row::showed), report.rows.iter().all(Row::ran)) {
+        (true, _) => Exit::Findings,
+        (false, true) => Exit::Clean,
+        (false, false) => Exit::Incomplete,
+    })
 }
 
 impl Rendered for StressReport {

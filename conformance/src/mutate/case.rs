@@ -1,6 +1,6 @@
 //! The launches that mutants are run on, as they are: what each is compared with.
 
-use gridproof_launch::Launch;
+use gridproof_launch::{Dispatch, Launch};
 use gridproof_report::mutation::LeftOut;
 use gridproof_report::verdict;
 use gridproof_report::words::words;
@@ -9,7 +9,7 @@ use gridproof_simulator::SimulateError;
 use super::judged::{Judged, judge};
 use crate::check::CheckOptions;
 
-/// How many times the instructions of the kernel as it is a mutant may take.
+/// How many times the instructions of the whole launch as it is a workgroup of a mutant may take.
 const PATIENCE: u64 = 8;
 
 /// A launch that nobody has looked at.
@@ -50,7 +50,10 @@ pub(super) fn case(candidate: Candidate) -> Result<Result<Case, LeftOut>, Simula
     if let Some(reason) = &as_it_is.undecided {
         return left_out(reason.clone(), false);
     }
+    // Workgroups share a budget equally, and one may do nearly all the work.
+    let workgroups = launch.dispatches.iter().filter_map(Dispatch::workgroups).max().unwrap_or(1).max(1);
+    let patience = as_it_is.instructions.saturating_mul(PATIENCE).saturating_mul(workgroups);
     let budget = &mut options.config.budget;
-    budget.instructions = budget.instructions.min(as_it_is.instructions.saturating_mul(PATIENCE));
+    budget.instructions = budget.instructions.min(patience);
     Ok(Ok(Case { name, launch, options, as_it_is }))
 }

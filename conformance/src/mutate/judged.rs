@@ -61,7 +61,8 @@ impl Judged {
         let key = |finding: &Finding| {
             let place = |pc: u32, dispatch: u32| (pc, dispatch);
             let second = finding.second.as_ref().map(|site| place(site.pc, site.dispatch));
-            (finding.rule, place(finding.first.pc, finding.first.dispatch), second)
+            // What is benign or declared with it may not be without.
+            (counts(finding), finding.rule, place(finding.first.pc, finding.first.dispatch), second)
         };
         let known: Vec<_> = other.findings.iter().map(key).collect();
         let new = move |finding: &&Finding| !known.contains(&key(finding));

@@ -139,17 +139,19 @@ fn fate(cases: &[Case], site: &Site) -> Result<Fate, SimulateError> {
     if let Some(undecided) = undecided {
         return Ok(undecided);
     }
-    for (number, case) in cases.iter().enumerate() {
-        let launch = edited(&case.launch, std::iter::once(site), Change::Trap);
-        if judge(&launch, &case.options)?.trapped() {
-            return Ok(match case.as_it_is.explored && site.construct == Construct::Barrier {
-                // What a barrier orders inside a subgroup is ordered by the exploration anyway.
-                true => Fate::Undecided { launch: number, reason: SUBGROUPS.to_owned() },
-                false => Fate::Redundant,
-            });
+    let mut fate = Fate::Idle;
+    for (launch, case) in cases.iter().enumerate() {
+        let trapping = edited(&case.launch, std::iter::once(site), Change::Trap);
+        if !judge(&trapping, &case.options)?.trapped() {
+            continue;
         }
+        if case.as_it_is.explored && site.construct == Construct::Barrier {
+            // What a barrier orders inside a subgroup is ordered by the exploration anyway.
+            return Ok(Fate::Undecided { launch, reason: SUBGROUPS.to_owned() });
+        }
+        fate = Fate::Redundant;
     }
-    Ok(Fate::Idle)
+    Ok(fate)
 }
 
 /// Why an exploration cannot call a barrier redundant.

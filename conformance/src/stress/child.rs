@@ -8,11 +8,12 @@ use gridproof_gpu::cuda::{Company, CudaDevice};
 use gridproof_gpu::{ReadBack, RunOptions};
 use gridproof_launch::{Arithmetic, Buffer, Contents, Language, Launch, Source};
 use gridproof_simulator::Config;
+use gridproof_simulator::explore::explore;
 use gridproof_simulator::memory::Image;
 
 use super::delays::delayed;
 use super::job::{Answer, Job, Subject, Wrong};
-use crate::check::CheckError;
+use crate::check::{CheckError, CheckOptions, within_check};
 use crate::compare::{self, Expected, Mismatch};
 use crate::cuda::{self, Built};
 use crate::family::{Making, family};
@@ -58,7 +59,8 @@ pub fn serve(ordinal: u32, mut input: impl Read, mut output: impl Write) -> Resu
     for _ in 0..job.runs {
         match device.run_beside(&prepared.built.launch, &prepared.built.machine_code, &options, company) {
             Ok(outputs) => say(&Answer::Run(prepared.wrong(outputs.buffers)?))?,
-            Err(error) => return say(&Answer::Fault(error.to_string())),
+            Err(error) if error.is_loss() => return say(&Answer::Fault(error.to_string())),
+            Err(error) => return say(&Answer::Refused(error.to_string())),
         }
     }
     Ok(())
@@ -77,8 +79,9 @@ struct Prepared {
 enum Should {
     /// By the model.
     Model(Vec<Expected>),
-    /// By the race-free reading: one image a buffer, where it is an output.
-    Reading(Vec<Option<Image>>),
+    /// By the race-free reading, of which there are several where atomics decide: one image a buffer, where it is an
+    /// output.
+    Readings(Vec<Vec<Option<Image>>>),
 }
 
 impl Prepared {
@@ -100,6 +103,23 @@ impl Prepared {
         Ok(Self { launch: compare::poisoned(&launch), built, should, delays })
     }
 
+    /// The first buffer that is not as in a reading. Bytes that the launch lets race may be anything.
+    fn differs(&self, images: &[Option<Image>], reading: &[Option<Image>]) -> Option<Wrong> {
+        let mut pairs = self.launch.buffers.iter().zip(images).zip(reading);
+        pairs.find_map(|((buffer, left), should)| {
+            let (left, mut should) = (left.as_ref()?, should.clone()?);
+            for declared in &buffer.may_race {
+                let length = declared.range.end.min(buffer.length).saturating_sub(declared.range.start);
+                let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+                left.read(declared.range.start, &mut bytes);
+                should.overwrite(declared.range.start, &bytes);
+            }
+            let (bytes, first) = left.difference(&should);
+            let element = first? * 8 / u64::from(buffer.dtype.bits()).max(8);
+            Some(Wrong { buffer: buffer.name.clone(), element, bytes })
+        })
+    }
+
     /// Whether outputs are wrong; the buffer with the first wrong element of them.
     fn wrong(&self, contents: Vec<Option<Contents>>) -> Result<Option<Wrong>, String> {
         let image = |(contents, buffer): (Option<Contents>, &Buffer)| {
@@ -118,16 +138,32 @@ impl Prepared {
                     Err(compare::Wrong::Outputs(reason)) => Err(reason),
                 }
             }
-            Should::Reading(reading) => {
-                let pairs = self.launch.buffers.iter().zip(&images).zip(reading);
-                let differences = pairs.filter_map(|((buffer, left), should)| {
-                    let (bytes, first) = left.as_ref()?.difference(should.as_ref()?);
-                    let element = first? * 8 / u64::from(buffer.dtype.bits()).max(8);
-                    Some(Wrong { buffer: buffer.name.clone(), element, bytes })
-                });
-                Ok(differences.into_iter().next())
+            Should::Readings(readings) => {
+                let found: Vec<Option<Wrong>> = readings.iter().map(|reading| self.differs(&images, reading)).collect();
+                Ok(if found.iter().any(Option::is_none) { None } else { found.into_iter().flatten().next() })
             }
         }
+    }
+}
+
+/// The race-free outputs of a user's launch.
+///
+/// # Errors
+/// Why they are not known.
+fn readings(launch: &Launch, config: &Config) -> Result<Vec<Vec<Image>>, CheckError> {
+    let unknown = |reason: &str| CheckError::Device { reason: format!("what is right is not known: {reason}") };
+    if gridproof_simulator::uses_atomics(launch)? {
+        let check = CheckOptions { config: *config, ..CheckOptions::default() };
+        let exploration = explore(launch, config, &within_check().options(&check))?;
+        if !exploration.is_complete() {
+            return Err(unknown("atomics may decide, and not every order of them was explored"));
+        }
+        return Ok(exploration.outputs.into_iter().map(|output| output.buffers).collect());
+    }
+    let proof = gridproof_simulator::prove(launch, config)?;
+    match proof.exhausted {
+        Some(exhausted) => Err(unknown(&format!("the simulation ran out of {}", exhausted.budget))),
+        None => Ok(vec![proof.buffers]),
     }
 }
 
@@ -151,10 +187,12 @@ fn subject(job: &Job) -> Result<(Launch, Should), CheckError> {
                 launch.buffers.iter_mut().for_each(|buffer| buffer.output = true);
             }
             let poisoned = compare::poisoned(&launch);
-            let proof = gridproof_simulator::prove(&*cuda::compiled(&poisoned)?, &config)?;
-            let outputs = launch.buffers.iter().zip(proof.buffers);
-            let reading = outputs.map(|(buffer, image)| buffer.output.then_some(image)).collect();
-            Ok((launch, Should::Reading(reading)))
+            let readings = readings(&*cuda::compiled(&poisoned)?, &config)?.into_iter().map(|images| {
+                let outputs = launch.buffers.iter().zip(images);
+                outputs.map(|(buffer, image)| buffer.output.then_some(image)).collect()
+            });
+            let readings = readings.collect();
+            Ok((launch, Should::Readings(readings)))
         }
     }
 }

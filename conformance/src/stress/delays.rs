@@ -11,7 +11,6 @@ const ONE_IN: u32 = 4;
 /// The text with delays of so many nanoseconds, and how many there are.
 pub(super) fn delayed(ptx: &str, module: &str, places: &[Place], nanoseconds: u32) -> (String, usize) {
     let files = files(ptx);
-    let has_lines = ptx.lines().any(|line| line.trim_start().starts_with(".loc"));
     let mut text = String::with_capacity(ptx.len() * 2);
     let mut inserted = 0;
     // A block may stand only inside a body, in front of an instruction.
@@ -22,7 +21,7 @@ pub(super) fn delayed(ptx: &str, module: &str, places: &[Place], nanoseconds: u3
         if let Some((file, at)) = location(code) {
             let name = files.iter().find(|(known, _)| *known == file).map(|(_, name)| name.as_str());
             due = name.is_some_and(|name| places.iter().any(|place| place.line == at && place.file == name));
-        } else if !has_lines && places.iter().any(|place| place.line == number && place.file == module) {
+        } else if places.iter().any(|place| place.line == number && place.file == module) {
             due = true;
         }
         if due && depth > 0 && is_instruction(code) {
@@ -109,7 +108,9 @@ mod tests {
     fn delays_stand_before_the_first_instruction_of_each_place() {
         assert_eq!(before(&[place("k.cu", 7)]), ["mov.u32 %r1, 1;", "mov.u32 %r1, 2;"]);
         assert_eq!(before(&[place("k.cu", 9)]), ["add.u32 %r2, %r1, 1;"]);
-        assert_eq!(before(&[place("k.cu", 8), place("other.cu", 7), place("k.ptx", 10)]), [""; 0]);
+        assert_eq!(before(&[place("k.cu", 8), place("other.cu", 7)]), [""; 0]);
+        // Where the source's text is not known, findings name the lines of the PTX.
+        assert_eq!(before(&[place("k.ptx", 10)]), ["mov.u32 %r1, 1;"]);
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn places(report: &CheckReport) -> Vec<Place> {
 fn run(job: &Job, mode: Mode, options: &StressOptions) -> Result<(String, Runs), CheckError> {
     let mut runs = Runs::new(mode);
     let mut name = String::new();
-    while runs.done < job.runs && runs.faults < MOST_FAULTS {
+    while runs.done < job.runs && runs.faults < MOST_FAULTS && runs.not_run.is_none() {
         let before = runs.done;
         let job = Job { runs: job.runs - before, ..job.clone() };
         let mut command = Command::new(&options.executable);
@@ -176,7 +176,10 @@ fn run(job: &Job, mode: Mode, options: &StressOptions) -> Result<(String, Runs),
                 Ok(())
             }
             Answer::Unavailable(reason) => Err(CheckError::NoDevice { reason }),
-            Answer::Refused(reason) => Err(CheckError::Device { reason }),
+            Answer::Refused(reason) => {
+                runs.not_run = Some(reason);
+                Ok(())
+            }
             Answer::Run(wrong) => {
                 runs.add(wrong.map(|Wrong { buffer, element, bytes }| FirstWrong { buffer, element, bytes }));
                 Ok(())
@@ -186,7 +189,7 @@ fn run(job: &Job, mode: Mode, options: &StressOptions) -> Result<(String, Runs),
                 Ok(())
             }
         })?;
-        if runs.done == before {
+        if runs.done == before && runs.not_run.is_none() {
             let reason = ended.unwrap_or_else(|| "the process for the device ended before its runs".to_owned());
             return Err(CheckError::Device { reason });
         }
@@ -236,24 +239,37 @@ fn sanitize(sanitizer: &Path, tool: &str, subject: &Subject, options: &StressOpt
         company: false,
     };
     let failed = |error: std::io::Error| CheckError::Device { reason: format!("`{}`: {error}", sanitizer.display()) };
-    let mut child = Command::new(sanitizer)
+    let said = |summary: String| Ok(Sanitized { tool: tool.to_owned(), summary });
+    let spawned = Command::new(sanitizer)
         .args(["--tool", tool, "--print-limit", "1"])
         .arg(&options.executable)
         .args([ARGUMENT, &options.ordinal.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed)?;
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => return said(format!("did not run: `{}`: {error}", sanitizer.display())),
+    };
     let text = serde_json::to_vec(&job).map_err(|error| CheckError::Device { reason: error.to_string() })?;
     if let Some(mut input) = child.stdin.take() {
         let _ = input.write_all(&text);
     }
     let output = child.wait_with_output().map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
+    let answers: Vec<Answer> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    // Without a run the tool has nothing to say, and says that there are no errors.
+    if !answers.iter().any(|answer| matches!(answer, Answer::Run(_) | Answer::Fault(_))) {
+        let reason = answers.into_iter().find_map(|answer| match answer {
+            Answer::Unavailable(reason) | Answer::Refused(reason) => Some(reason),
+            _ => None,
+        });
+        return said(format!("did not run: {}", reason.unwrap_or_else(|| output.status.to_string())));
+    }
     let lines = text.lines().filter_map(|line| line.strip_prefix("========="));
     let summary = lines.map(str::trim).rfind(|line| line.contains("SUMMARY"));
-    Ok(Sanitized { tool: tool.to_owned(), summary: summary.unwrap_or("no summary").to_owned() })
+    said(summary.unwrap_or("no summary").to_owned())
 }
 
 #[cfg(all(test, unix))]
@@ -308,12 +324,45 @@ mod tests {
     fn what_cannot_run_says_why() {
         for (script, words) in [
             (r#"echo '{"unavailable":"no device"}'"#, "no device"),
-            (r#"echo '{"refused":"no such kernel"}'"#, "no such kernel"),
             ("echo out of luck >&2; exit 7", "the process for the device: exit status: 7: out of luck"),
             (READY, "the process for the device ended before its runs"),
         ] {
             assert_eq!(ran(script, 2).map(|(device, _)| device), Err(words.to_owned()), "{script}");
         }
+    }
+
+    #[test]
+    fn a_mode_that_cannot_run_is_no_fault() {
+        let refused = r#"echo '{"refused":"PTX too new"}'"#;
+        let (_, runs) = ran(&format!("{READY}\n{refused}"), 100).unwrap();
+        assert_eq!((runs.done, runs.faults, runs.not_run.as_deref()), (0, 0, Some("PTX too new")));
+    }
+
+    #[test]
+    fn a_sanitizer_that_saw_no_run_has_no_opinion() {
+        let folder = tempfile::tempdir().unwrap();
+        let tool = folder.path().join("tool");
+        let summary = "echo '========= ERROR SUMMARY: 0 errors'";
+        let subject = Subject::Catalogue { kernel: "k".to_owned(), variant: "v".to_owned(), shape: String::new() };
+        let options = StressOptions {
+            check: CheckOptions::default(),
+            ordinal: 0,
+            runs: 1,
+            nanoseconds: 0,
+            sanitizer: None,
+            executable: "gridproof".into(),
+        };
+        for (script, words) in [
+            (format!("{READY}\n{RIGHT}\n{summary}"), "ERROR SUMMARY: 0 errors"),
+            (format!("echo '{{\"refused\":\"no memory\"}}'\n{summary}"), "did not run: no memory"),
+            (format!("{summary}\nexit 3"), "did not run: exit status: 3"),
+        ] {
+            std::fs::write(&tool, format!("#!/bin/sh\ncat > /dev/null\n{script}\n")).unwrap();
+            std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+            assert_eq!(sanitize(&tool, "memcheck", &subject, &options).unwrap().summary, words);
+        }
+        let missing = sanitize(Path::new("/nowhere/tool"), "memcheck", &subject, &options).unwrap().summary;
+        assert!(missing.starts_with("did not run: `/nowhere/tool`: "), "{missing}");
     }
 
     #[test]

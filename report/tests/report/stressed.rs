@@ -32,12 +32,14 @@ fn report() -> StressReport {
     right.runs = vec![runs(Mode::Plain, 0, &[None])];
     let mut wrongly = Row { name: "kernel:split n=5".to_owned(), ..right.clone() };
     wrongly.runs[0].fault("the kernel faulted".to_owned());
+    let mut not_run = Row { name: "kernel:split n=6".to_owned(), ..right.clone() };
+    not_run.runs = vec![Runs { not_run: Some("too little memory".to_owned()), ..Runs::new(Mode::Plain) }];
     let mut unseen = Row { name: "kernel:fused n=1".to_owned(), ..racy.clone() };
     unseen.runs.truncate(1);
     StressReport {
         device: "Device 0".to_owned(),
         runs: 2,
-        rows: vec![racy, right, wrongly, unseen],
+        rows: vec![racy, right, wrongly, unseen, not_run],
         elapsed: Duration::from_secs(3),
     }
 }

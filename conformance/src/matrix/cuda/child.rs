@@ -101,7 +101,10 @@ fn run(
     };
     step(Step::Ask)?;
     let ran = machine.run(&built.launch, &built.machine_code);
-    step(Step::Free)?;
+    // A lost device is in use until this process is gone.
+    if !ran.as_ref().is_err_and(RunError::is_loss) {
+        step(Step::Free)?;
+    }
     match ran {
         Ok(contents) => done(compared(&instance, contents)),
         Err(error @ (RunError::Limit(_) | RunError::TooLittleMemory { .. } | RunError::OutOfMemory(_))) => {
@@ -122,6 +125,9 @@ impl Opened {
         let compiler = cuda::compiler().map_err(ToString::to_string)?;
         let device = CudaDevice::open(ordinal).map_err(|reason| reason.to_string())?;
         let fingerprint = device.probe(compiler).map_err(|reason| reason.to_string())?;
+        if fingerprint.profiles().is_empty() {
+            return Err(format!("{}: its arithmetic can be compared in no profile", device.summary()));
+        }
         Ok(Self { device, fingerprint })
     }
 }

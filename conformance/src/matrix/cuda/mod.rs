@@ -75,7 +75,8 @@ impl CudaLeg {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut worker = match idle.map_or_else(|| self.start().map(|(worker, _)| worker), Ok) {
             Ok(worker) => worker,
-            Err(not_started) => return not_started.into(),
+            // The device could be used before: a cell that it cannot run now is no skip.
+            Err(NotStarted::Unavailable(reason) | NotStarted::Failed(reason)) => return CellResult::Disagreed(reason),
         };
         match worker.run(&CellText::new(case), &self.turn) {
             Ok(reply) => {

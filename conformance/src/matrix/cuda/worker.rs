@@ -83,9 +83,21 @@ impl Worker {
         }
         let used = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.tell(&Request::Go)?;
-        match self.answer(Some(TURN))? {
-            Answer::Ran => {}
-            other => return Err(unexpected(&other)),
+        match self.answer(Some(TURN)) {
+            Ok(Answer::Ran) => {}
+            // What a process that is of no more use holds on the device goes with it, and only then is the turn over.
+            Ok(Answer::Done(reply)) if reply.lost => {
+                self.end();
+                return Ok(reply);
+            }
+            Ok(other) => {
+                self.end();
+                return Err(unexpected(&other));
+            }
+            Err(reason) => {
+                self.end();
+                return Err(reason);
+            }
         }
         drop(used);
         match self.answer(None)? {
@@ -132,11 +144,17 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended.
+impl Worker {
+    /// Ends the process, if it has not ended.
+    fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
