@@ -214,8 +214,13 @@ fn serve(
     let mut error = Ok(());
     for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
         // A tool that watches the process writes lines of its own.
-        if let (Ok(answer), true) = (serde_json::from_str(&line), error.is_ok()) {
-            error = take(answer);
+        let (Ok(answer), true) = (serde_json::from_str(&line), error.is_ok()) else { continue };
+        let lost = matches!(answer, Answer::Fault(_));
+        error = take(answer);
+        if lost {
+            // Its kernel may run on for ever; it may have ended.
+            let _ = child.kill();
+            break;
         }
     }
     let mut words = String::new();
