@@ -16,6 +16,7 @@ pub mod main_job;
 pub mod matrix;
 pub mod mutate;
 mod progress;
+mod side_by_side;
 pub mod stress;
 
 pub use progress::Progress;

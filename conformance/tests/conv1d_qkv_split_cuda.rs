@@ -2,15 +2,16 @@
 
 #[path = "../../kernels/tests/conv1d_qkv_split/checked.rs"]
 mod checked;
+mod compiled_launch;
 mod with_nvrtc;
 
 use std::collections::BTreeSet;
 
 use checked::{Case, PROFILES, cases, rules};
-use gridproof_conformance::cuda::compiled;
+use compiled_launch::compile;
 use gridproof_kernels::catalogue::SafeUnder;
 use gridproof_kernels::conv1d_qkv_split::{KERNEL, Options, Variant, expectation};
-use gridproof_launch::{Language, Launch};
+use gridproof_launch::Language;
 use gridproof_simulator::{Image, ladder};
 use libtest_mimic::Failed;
 use with_nvrtc::Test;
@@ -28,10 +29,6 @@ const TESTS: &[Test] = &[
 
 fn main() {
     with_nvrtc::run(TESTS);
-}
-
-fn compile(launch: &Launch) -> Result<Launch, String> {
-    compiled(launch).map(|launch| launch.into_owned()).map_err(|error| error.to_string())
 }
 
 /// Proves a launch and compares it with its expectation and with the model; rules and places of what was found.

@@ -2,14 +2,15 @@
 
 #[path = "../../kernels/tests/gdn_chunked/checked.rs"]
 mod checked;
+mod compiled_launch;
 mod with_nvrtc;
 
 use std::collections::BTreeSet;
 
 use checked::{Case, PROFILES, SHAPES, rules};
-use gridproof_conformance::cuda::compiled;
+use compiled_launch::compile;
 use gridproof_kernels::gdn_chunked::{KERNEL, Options, Variant};
-use gridproof_launch::{Language, Launch};
+use gridproof_launch::Language;
 use gridproof_simulator::finding::Action;
 use gridproof_simulator::ir::Span;
 use gridproof_simulator::{Outcome, ladder};
@@ -26,10 +27,6 @@ const TESTS: &[Test] = &[
 
 fn main() {
     with_nvrtc::run(TESTS);
-}
-
-fn compile(launch: &Launch) -> Result<Launch, String> {
-    compiled(launch).map(|launch| launch.into_owned()).map_err(|error| error.to_string())
 }
 
 fn case(variant: Variant, text: &str, options: Options) -> Result<Case, Failed> {

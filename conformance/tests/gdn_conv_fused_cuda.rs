@@ -2,13 +2,14 @@
 
 #[path = "../../kernels/tests/gdn_conv_fused/checked.rs"]
 mod checked;
+mod compiled_launch;
 mod with_nvrtc;
 
 use checked::{Case, HEADS, PROFILES, cases, of_catalogue};
-use gridproof_conformance::cuda::compiled;
+use compiled_launch::compile;
 use gridproof_kernels::catalogue::SafeUnder;
 use gridproof_kernels::gdn_conv_fused::{KERNEL, Options, Variant, expectation};
-use gridproof_launch::{Language, Launch};
+use gridproof_launch::Language;
 use gridproof_simulator::{Outcome, Policy, ladder};
 use libtest_mimic::Failed;
 use with_nvrtc::Test;
@@ -24,10 +25,6 @@ const TESTS: &[Test] = &[
 
 fn main() {
     with_nvrtc::run(TESTS);
-}
-
-fn compile(launch: &Launch) -> Result<Launch, String> {
-    compiled(launch).map(|launch| launch.into_owned()).map_err(|error| error.to_string())
 }
 
 fn case(variant: Variant, text: &str, options: Options) -> Result<Case, Failed> {

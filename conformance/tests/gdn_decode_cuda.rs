@@ -2,12 +2,13 @@
 
 #[path = "../../kernels/tests/gdn_decode/checked.rs"]
 mod checked;
+mod compiled_launch;
 mod with_nvrtc;
 
 use checked::{Case, PROFILES, cases, rules};
-use gridproof_conformance::cuda::compiled;
+use compiled_launch::compile;
 use gridproof_kernels::gdn_decode::{KERNEL, Options, Variant};
-use gridproof_launch::{Language, Launch};
+use gridproof_launch::Language;
 use gridproof_simulator::{Image, Outcome};
 use libtest_mimic::Failed;
 use with_nvrtc::Test;
@@ -30,8 +31,6 @@ fn main() {
 /// Proves a launch and compares it with its expectation and with the model.
 fn check(variant: Variant, text: &str, options: Options) -> Result<Outcome, Failed> {
     let options = Options { language: Language::Cuda, ..options };
-    let compile =
-        |launch: &Launch| compiled(launch).map(|launch| launch.into_owned()).map_err(|error| error.to_string());
     let checked = Case::new(variant, text, options, 32).and_then(|case| case.check(compile));
     let text: String = text.chars().take(80).collect();
     checked.map_err(|error| format!("{} {text}, {}: {error}", variant.name(), options.arithmetic).into())

@@ -12,8 +12,7 @@ pub mod cuda;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use case_file::{Case, LegKind, RefusedCase};
@@ -22,6 +21,7 @@ pub use cell::CellResult;
 use crate::check::CheckError;
 use crate::cuda::unavailable;
 use crate::progress::Progress;
+use crate::side_by_side::side_by_side;
 use adapter::Adapter;
 use cuda::CudaLeg;
 
@@ -121,27 +121,11 @@ pub fn run(options: &MatrixOptions, progress: &dyn Fn(Progress<'_>)) -> Result<M
     let started = Instant::now();
     let cells = cells(options)?;
     let total = cells.len();
-    let next = AtomicUsize::new(0);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(total);
-    let mut reports: Vec<Option<CellReport>> = vec![None; total];
-    std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for sender in vec![sender; workers] {
-            let (cells, next) = (&cells, &next);
-            scope.spawn(move || {
-                while let Some((position, cell)) = claim(cells, next) {
-                    // The receiver outlives the workers; if it did not, nobody would want the report.
-                    let _ = sender.send((position, cell.run()));
-                }
-            });
-        }
-        for (done, (position, report)) in receiver.iter().enumerate() {
-            progress(Progress { done: done + 1, total, current: &report.name });
-            reports[position] = Some(report);
-        }
+    let reports = side_by_side(&cells, Cell::run, |done, _, report: &CellReport| {
+        progress(Progress { done, total, current: &report.name });
     });
     let devices = devices(&cells);
-    Ok(MatrixReport { cells: reports.into_iter().flatten().collect(), devices, elapsed: started.elapsed() })
+    Ok(MatrixReport { cells: reports, devices, elapsed: started.elapsed() })
 }
 
 /// What the devices are that cells ran on.
@@ -161,11 +145,6 @@ fn devices(cells: &[Cell]) -> Vec<(String, String)> {
         }
     }
     devices
-}
-
-fn claim<'a>(cells: &'a [Cell], next: &AtomicUsize) -> Option<(usize, &'a Cell)> {
-    let position = next.fetch_add(1, Ordering::Relaxed);
-    cells.get(position).map(|cell| (position, cell))
 }
 
 /// The selected cells, in the order of the suite. Opens no device.

@@ -1,8 +1,5 @@
 //! One kernel: every mutant on every launch, the cheapest first.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-
 use gridproof_launch::{Change, Construct, Site};
 use gridproof_report::mutation::{Evidence, Fate, Kernel, LeftOut, Mutant, Together};
 use gridproof_simulator::mutation::{Found, sites};
@@ -13,6 +10,7 @@ use super::judged::{edited, judge};
 use super::select::MutateOptions;
 use crate::check::CheckError;
 use crate::progress::Progress;
+use crate::side_by_side::side_by_side;
 
 /// Instructions of a launch beyond which mutants are not run on it unless it was asked for, or is the only one.
 const MOST_WORK: u64 = 1 << 28;
@@ -91,39 +89,18 @@ fn mutants(
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Vec<Mutant>, CheckError> {
     let total = found.len();
-    let next = AtomicUsize::new(0);
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(total);
-    let mut fates: Vec<Option<Fate>> = vec![None; total];
-    let mut failed = None;
-    std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for sender in vec![sender; workers] {
-            let (found, next) = (&found, &next);
-            scope.spawn(move || {
-                loop {
-                    let position = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = found.get(position) else { break };
-                    // The receiver outlives the workers; if it did not, nobody would want the result.
-                    let _ = sender.send((position, fate(cases, &one.site)));
-                }
-            });
-        }
-        for (done, (position, fate)) in receiver.iter().enumerate() {
-            progress(Progress { done: done + 1, total, current: &format!("{name} {}", found[position].site) });
-            match fate {
-                Ok(fate) => fates[position] = Some(fate),
-                Err(error) => failed = failed.take().or(Some(error)),
-            }
-        }
-    });
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
+    let fates = side_by_side(
+        &found,
+        |one| fate(cases, &one.site),
+        |done, position, _| {
+            progress(Progress { done, total, current: &format!("{name} {}", found[position].site) });
+        },
+    );
     let pairs = found.into_iter().zip(fates);
-    let mutant = |(Found { site, span, entries }, fate): (Found, Option<Fate>)| {
-        fate.map(|fate| Mutant { site, span, entries, fate })
+    let mutant = |(Found { site, span, entries }, fate): (Found, Result<Fate, SimulateError>)| {
+        Ok(Mutant { site, span, entries, fate: fate? })
     };
-    Ok(pairs.filter_map(mutant).collect())
+    pairs.map(mutant).collect()
 }
 
 /// What comes of leaving out one thing.

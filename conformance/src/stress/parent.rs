@@ -95,13 +95,9 @@ pub fn stress(
             }
             told(mode.words());
             let job = Job {
-                subject: subject.clone(),
-                seed: options.check.data_seed,
-                fused: options.check.config.arithmetic.multiply_add == MultiplyAdd::Fused,
-                runs: options.runs,
                 delays: if mode.delays() { places.clone() } else { Vec::new() },
-                nanoseconds: options.nanoseconds,
                 company: mode.company(),
+                ..undisturbed(subject, options)
             };
             let (device, runs) = run(&job, mode, options)?;
             report.device = device;
@@ -159,6 +155,19 @@ fn places(report: &CheckReport) -> Vec<Place> {
     };
     let places: BTreeSet<Place> = sites.filter_map(place).collect();
     places.into_iter().take(MOST_PLACES).collect()
+}
+
+/// Runs as they are.
+fn undisturbed(subject: &Subject, options: &StressOptions) -> Job {
+    Job {
+        subject: subject.clone(),
+        seed: options.check.data_seed,
+        fused: options.check.config.arithmetic.multiply_add == MultiplyAdd::Fused,
+        runs: options.runs,
+        delays: Vec::new(),
+        nanoseconds: options.nanoseconds,
+        company: false,
+    }
 }
 
 /// Runs a job in as many processes as it takes.
@@ -234,15 +243,7 @@ fn serve(
 
 /// What one tool of compute-sanitizer says about a few runs.
 fn sanitize(sanitizer: &Path, tool: &str, subject: &Subject, options: &StressOptions) -> Result<Sanitized, CheckError> {
-    let job = Job {
-        subject: subject.clone(),
-        seed: options.check.data_seed,
-        fused: options.check.config.arithmetic.multiply_add == MultiplyAdd::Fused,
-        runs: 1,
-        delays: Vec::new(),
-        nanoseconds: 0,
-        company: false,
-    };
+    let job = Job { runs: 1, ..undisturbed(subject, options) };
     let failed = |error: std::io::Error| CheckError::Device { reason: format!("`{}`: {error}", sanitizer.display()) };
     let said = |summary: String| Ok(Sanitized { tool: tool.to_owned(), summary });
     let spawned = Command::new(sanitizer)
