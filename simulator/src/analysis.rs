@@ -4,15 +4,15 @@
 //!   with exact arithmetic. The analysis follows registers backwards, without regard to control flow, through
 //!   the operations that keep a number's meaning; it stops at memory (an index that was stored and loaded
 //!   again is taken as given) and at remainders, which are a deliberate reduction.
-//! * Whether control flow or addresses can depend on an atomic ([`atomic_dependence`]): where they do not, one
-//!   run decides all schedules. Follows registers and, per binding and space, memory.
+//! * Whether control flow or addresses can depend on an atomic ([`dependence`]): where they do not, one run decides all
+//!   schedules. Follows registers and, per binding and space, memory, from one dispatch to the next.
 //! * The smallest access to each kind of memory, which is the granule of its shadow.
 
 use crate::cast::at;
 use crate::frontend::{Role, each_operand};
 use crate::ir::{
-    Access, AccessKind, Base, BinaryOp, Instr, Order, Pc, Program, Reg, Scalar, Space, TernaryOp, Transfer, UnaryOp,
-    WarpOp,
+    Access, AccessKind, Address, AtomicOp, Base, BinaryOp, BindingId, Instr, Order, Pc, Program, Reg, Scalar, Space,
+    TernaryOp, Transfer, UnaryOp, WarpOp,
 };
 
 /// For each row, whether its value can become part of an address.
@@ -198,12 +198,22 @@ pub fn has_atomics(program: &Program) -> bool {
     program.tables.accesses.iter().any(is_atomic)
 }
 
-/// Whether accesses may be ordered by atomics: by one that acquires or releases, or by any beside a fence.
-pub fn orders_by_atomics(program: &Program) -> bool {
+/// The first instruction by which atomics may order accesses: one that acquires or releases, or a fence beside atomics.
+pub fn ordering_instruction(program: &Program) -> Option<Pc> {
     let is_ordered =
         |access: &Access| matches!(access.kind, AccessKind::Atomic { order, .. } if order != Order::Relaxed);
-    let has_fence = || program.code.iter().any(|instr| matches!(instr, Instr::Fence { .. }));
-    program.tables.accesses.iter().any(is_ordered) || (has_atomics(program) && has_fence())
+    let has_atomics = has_atomics(program);
+    let position = program.code.iter().position(|instr| match *instr {
+        Instr::Access(id) => program.tables.accesses.get(at(id.0)).is_some_and(is_ordered),
+        Instr::Fence { .. } => has_atomics,
+        _ => false,
+    })?;
+    Some(Pc(crate::cast::narrow(position)))
+}
+
+/// Whether accesses may be ordered by atomics.
+pub fn orders_by_atomics(program: &Program) -> bool {
+    ordering_instruction(program).is_some()
 }
 
 /// Whether some barrier may be one of a part of a subgroup, or of a part of a workgroup.
@@ -228,38 +238,119 @@ pub fn space_of(program: &Program, access: &Access) -> Space {
     }
 }
 
-/// The first instruction whose jump, address or meeting can depend on what an atomic returned, or on which invocations
-/// happened to execute together.
-pub fn atomic_dependence(program: &Program) -> Option<Pc> {
-    let active = program.tables.warps.iter().any(|entry| entry.op == WarpOp::ActiveMask);
-    if !has_atomics(program) && !active {
-        return None;
+/// How a program depends on what a scheduler chooses: the order of atomics, and which invocations execute together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dependence {
+    /// The first instruction whose jump, address or meeting can depend on it.
+    pub first: Option<Pc>,
+    /// Whether one can depend on which invocations happened to execute together.
+    pub company: bool,
+    /// What each binding can hold afterwards.
+    pub carried: Vec<Chosen>,
+}
+
+/// Whether memory can hold what a scheduler chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// By the order of atomics, or by company.
+    pub any: bool,
+    /// By company.
+    pub company: bool,
+}
+
+/// The dependence of a program on what a scheduler chooses. `before` is what earlier dispatches left in each binding.
+pub fn dependence(program: &Program, before: &[Chosen]) -> Dependence {
+    let asks = program.tables.warps.iter().any(|entry| entry.op == WarpOp::ActiveMask);
+    if !has_atomics(program) && !asks && before.iter().all(|chosen| !chosen.any) {
+        return Dependence { carried: vec![Chosen::default(); program.bindings.len()], ..Dependence::default() };
     }
-    let taint = Taint::of(program);
-    let position = program.code.iter().position(|instr| taint.decides(program, instr))?;
-    Some(Pc(crate::cast::narrow(position)))
+    let any = Taint::of(program, Sources::All, |binding| before.get(binding).is_some_and(|chosen| chosen.any));
+    let company =
+        Taint::of(program, Sources::Company, |binding| before.get(binding).is_some_and(|chosen| chosen.company));
+    let first = program.code.iter().position(|instr| any.decides(program, instr));
+    let carried = any.memory.iter().zip(&company.memory).map(|(&any, &company)| Chosen { any, company });
+    Dependence {
+        first: first.map(|position| Pc(crate::cast::narrow(position))),
+        company: program.code.iter().any(|instr| company.decides(program, instr)),
+        carried: carried.take(program.bindings.len()).collect(),
+    }
 }
 
 /// For each row, whether it can hold what an atomic gave.
 pub fn atomic_registers(program: &Program) -> Vec<bool> {
-    Taint::of(program).rows
+    Taint::of(program, Sources::All, |_| false).rows
+}
+
+/// What the scheduler chooses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sources {
+    /// Which invocations execute together.
+    Company,
+    /// That, what atomics return, and what those leave that do not commute.
+    All,
+}
+
+/// What the atomics on one memory do to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    Nothing,
+    /// All of them the same operation on the same type, which gives the same in every order.
+    Commuting(AtomicOp, Scalar),
+    Others,
 }
 
 struct Taint {
+    sources: Sources,
     rows: Vec<bool>,
     /// One flag per binding, then workgroup, private.
     memory: Vec<bool>,
+    /// In the same order.
+    changes: Vec<Changes>,
+    /// What an address may be of that names no memory: not the parameters.
+    storage: Vec<usize>,
+}
+
+/// Whether two atomics with this operation leave the same bytes in both orders.
+pub const fn commutes(op: AtomicOp, scalar: Scalar) -> bool {
+    match op {
+        AtomicOp::Add | AtomicOp::Sub | AtomicOp::Min | AtomicOp::Max => !scalar.is_float(),
+        AtomicOp::And | AtomicOp::Or | AtomicOp::Xor => true,
+        _ => false,
+    }
 }
 
 impl Taint {
-    fn of(program: &Program) -> Self {
-        let mut taint = Self { rows: vec![false; at(program.rows)], memory: vec![false; program.bindings.len() + 2] };
+    fn of(program: &Program, sources: Sources, before: impl Fn(usize) -> bool) -> Self {
+        let memories = program.bindings.len() + 2;
+        let memory = (0..memories).map(|place| place < program.bindings.len() && before(place)).collect();
+        let changes = vec![Changes::Nothing; memories];
+        let is_storage = |place: &usize| program.bindings.get(*place).is_some_and(|it| it.space == Space::Storage);
+        let storage = (0..program.bindings.len()).filter(is_storage).collect();
+        let mut taint = Self { sources, rows: vec![false; at(program.rows)], memory, changes, storage };
+        for access in &program.tables.accesses {
+            taint.note_change(access);
+        }
         let mut changed = true;
         while changed {
             changed = false;
             program.code.iter().for_each(|instr| changed |= taint.step(program, instr));
         }
         taint
+    }
+
+    fn note_change(&mut self, access: &Access) {
+        let AccessKind::Atomic { op, .. } = access.kind else { return };
+        if op == AtomicOp::Load {
+            return;
+        }
+        for place in self.places(access) {
+            let change = &mut self.changes[place];
+            *change = match *change {
+                Changes::Nothing if commutes(op, access.scalar) => Changes::Commuting(op, access.scalar),
+                Changes::Commuting(known, scalar) if known == op && scalar == access.scalar => *change,
+                _ => Changes::Others,
+            };
+        }
     }
 
     fn is(&self, reg: Reg) -> bool {
@@ -274,12 +365,17 @@ impl Taint {
 
     /// The memories an access may touch, by their flags.
     fn places(&self, access: &Access) -> Vec<usize> {
+        self.memories(access.address.base, access.reaches.as_deref())
+    }
+
+    fn memories(&self, base: Base, reaches: Option<&[BindingId]>) -> Vec<usize> {
         let bindings = self.memory.len() - 2;
-        match (access.address.base, &access.reaches) {
+        match (base, reaches) {
             (Base::Binding(id), _) => vec![at(id.0).min(bindings)],
             (Base::Workgroup, _) => vec![bindings],
             (Base::Private, _) => vec![bindings + 1],
-            (Base::Absolute | Base::Generic, None) => (0..self.memory.len()).collect(),
+            (Base::Absolute, None) => self.storage.clone(),
+            (Base::Generic, None) => self.storage.iter().copied().chain([bindings, bindings + 1]).collect(),
             (Base::Absolute, Some(list)) => list.iter().map(|id| at(id.0)).collect(),
             (Base::Generic, Some(list)) => list.iter().map(|id| at(id.0)).chain([bindings, bindings + 1]).collect(),
         }
@@ -289,22 +385,25 @@ impl Taint {
         if let Instr::Access(id) = *instr {
             return program.tables.accesses.get(at(id.0)).is_some_and(|access| self.access(access));
         }
-        if let Instr::Extended(_) | Instr::Warp(_) | Instr::Rendezvous(_) = instr {
-            let (reads, writes) = rows_of(program, instr);
-            // Who executes together is the scheduler's choice, like the order of atomics.
-            let chosen = matches!(instr, Instr::Warp(id) if program
-                .tables
-                .warps
-                .get(at(id.0))
-                .is_some_and(|entry| entry.op == WarpOp::ActiveMask));
-            let any = chosen || reads.into_iter().any(|reg| self.is(reg));
-            return any && writes.into_iter().fold(false, |changed, reg| self.set(reg, 1) | changed);
+        if let Instr::Transfer(id) = *instr {
+            return program.tables.transfers.get(at(id.0)).is_some_and(|transfer| self.transfer(transfer));
         }
-        let any = operands(instr).into_iter().flatten().any(|reg| self.is(reg) || self.is(reg.high()));
-        match destination(instr) {
-            Some(dst) if any => self.set(dst, written_rows(instr)),
-            _ => false,
+        // Who executes together is the scheduler's choice, like the order of atomics.
+        let warp = match *instr {
+            Instr::Warp(id) => program.tables.warps.get(at(id.0)),
+            _ => None,
+        };
+        let mut any = warp.is_some_and(|entry| entry.op == WarpOp::ActiveMask);
+        each_operand(&program.tables, instr, |reg, rows, role| {
+            any |= role == Role::Read && (0..rows).any(|row| self.is(Reg(reg.0 + row)));
+        });
+        let mut changed = false;
+        if any {
+            each_operand(&program.tables, instr, |reg, rows, role| {
+                changed |= role == Role::Write && self.set(reg, rows);
+            });
         }
+        changed
     }
 
     fn access(&mut self, access: &Access) -> bool {
@@ -318,20 +417,49 @@ impl Taint {
                 places.iter().for_each(|&place| self.memory[place] |= tainted);
                 new
             }
-            AccessKind::Atomic { .. } => {
-                let mut changed = false;
-                for reg in access.result.into_iter().chain(access.exchanged) {
-                    changed |= self.set(reg, rows);
+            AccessKind::Atomic { op, .. } => {
+                let operands = std::iter::once(access.value).chain(access.compare);
+                let chosen = operands.into_iter().any(|reg| (0..rows).any(|row| self.is(Reg(reg.0 + row))));
+                let by_order = |place: &usize| self.sources == Sources::All && self.changes[*place] == Changes::Others;
+                let left: Vec<usize> = match op {
+                    AtomicOp::Load => Vec::new(),
+                    _ => places.iter().copied().filter(|place| chosen || by_order(place)).collect(),
+                };
+                let mut changed = left.iter().any(|&place| !self.memory[place]);
+                left.into_iter().for_each(|place| self.memory[place] = true);
+                // What an atomic finds is what another has left.
+                if self.sources == Sources::All || places.iter().any(|&place| self.memory[place]) {
+                    for reg in access.result.into_iter().chain(access.exchanged) {
+                        changed |= self.set(reg, rows);
+                    }
                 }
                 changed
             }
         }
     }
 
+    /// An asynchronous copy carries what its source can hold.
+    fn transfer(&mut self, transfer: &Transfer) -> bool {
+        let Transfer::Copy { destination, source, source_bytes, ignore, .. } = transfer else { return false };
+        let mut chosen = source_bytes.iter().chain(ignore).any(|reg| self.is(*reg));
+        chosen |= self.memories(source.base, None).iter().any(|&place| self.memory[place]);
+        let into = self.memories(destination.base, None);
+        let new = chosen && into.iter().any(|&place| !self.memory[place]);
+        into.into_iter().for_each(|place| self.memory[place] |= chosen);
+        new
+    }
+
+    /// Whether an address can be one of several.
+    fn reaches(&self, address: &Address) -> bool {
+        let high = address.offset.filter(|_| address.wide).map(Reg::high);
+        [address.index, address.offset, high].into_iter().flatten().any(|reg| self.is(reg))
+    }
+
     fn decides(&self, program: &Program, instr: &Instr) -> bool {
         match *instr {
             Instr::JumpIf { condition, .. } => self.is(condition),
             Instr::CheckIndex { index, .. } => self.is(index),
+            Instr::AssertUniform { src } => self.is(src),
             Instr::Warp(id) => {
                 program.tables.warps.get(at(id.0)).and_then(|entry| entry.mask).is_some_and(|mask| self.is(mask))
             }
@@ -341,46 +469,17 @@ impl Taint {
                 .get(at(id.0))
                 .is_some_and(|entry| self.is(entry.barrier) || entry.count.is_some_and(|count| self.is(count))),
             Instr::Access(id) => program.tables.accesses.get(at(id.0)).is_some_and(|access| {
-                let address = access.address.index.into_iter().chain(access.address.offset);
-                address.chain(access.checks.iter().map(|check| check.index)).any(|reg| self.is(reg))
+                self.reaches(&access.address) || access.checks.iter().any(|check| self.is(check.index))
             }),
+            Instr::Transfer(id) => match program.tables.transfers.get(at(id.0)) {
+                Some(Transfer::Copy { destination, source, source_bytes, ignore, .. }) => {
+                    let sizes = source_bytes.iter().chain(ignore).any(|reg| self.is(*reg));
+                    sizes || self.reaches(destination) || self.reaches(source)
+                }
+                _ => false,
+            },
             _ => false,
         }
-    }
-}
-
-/// Every row an instruction reads, and every row it writes.
-pub fn rows_of(program: &Program, instr: &Instr) -> (Vec<Reg>, Vec<Reg>) {
-    let (mut reads, mut writes) = (Vec::new(), Vec::new());
-    each_operand(&program.tables, instr, |reg, rows, role| {
-        let list = if role == Role::Read { &mut reads } else { &mut writes };
-        list.extend((0..rows).map(|row| Reg(reg.0 + row)));
-    });
-    (reads, writes)
-}
-
-fn operands(instr: &Instr) -> [Option<Reg>; 4] {
-    match *instr {
-        Instr::Copy { src, .. } | Instr::Convert { src, .. } => [Some(src), None, None, None],
-        Instr::Unary { a, .. } => [Some(a), None, None, None],
-        Instr::Binary { a, b, .. } => [Some(a), Some(b), None, None],
-        Instr::Ternary { a, b, c, .. } => [Some(a), Some(b), Some(c), None],
-        Instr::Select { condition, accept, reject, .. } => [Some(condition), Some(accept), Some(reject), None],
-        Instr::InsertBits { base, new, place, .. } => [Some(base), Some(new), Some(place), Some(place.high())],
-        Instr::CheckIndex { index, .. } => [Some(index), None, None, None],
-        Instr::Subgroup { src, lane, .. } => [Some(src), Some(lane), None, None],
-        _ => [None; 4],
-    }
-}
-
-fn written_rows(instr: &Instr) -> u32 {
-    match *instr {
-        Instr::Binary { op: BinaryOp::MulWide, .. } => 2,
-        Instr::Unary { ty, .. } | Instr::Binary { ty, .. } | Instr::Ternary { ty, .. } => ty.rows(),
-        Instr::Convert { to, .. } => to.rows(),
-        Instr::Subgroup { op: crate::ir::SubgroupOp::Ballot, .. } => 4,
-        Instr::Subgroup { ty, .. } => ty.rows(),
-        _ => 1,
     }
 }
 

@@ -106,7 +106,11 @@ pub fn run_to_end(resident: &mut Resident, env: &mut Parts<'_>, rotate: bool, in
                 if let Some(end) = end {
                     return end;
                 }
-                if settle(resident, env.linked, intervals) {
+                if !settle(resident, env.linked, intervals).is_empty() {
+                    // A loop around a barrier may never use up its fuel.
+                    if let Some(end) = spent(resident, env.linked) {
+                        return end;
+                    }
                     stuck.fill(false);
                 }
                 if rotate {
@@ -117,8 +121,7 @@ pub fn run_to_end(resident: &mut Resident, env: &mut Parts<'_>, rotate: bool, in
         if !stuck.iter().all(|&stuck| stuck) {
             continue;
         }
-        let total = resident.instructions();
-        if let Some(end) = resident.subgroups.first().and_then(|first| over_budget(env.linked, first, total)) {
+        if let Some(end) = spent(resident, env.linked) {
             return end;
         }
         match meet(resident, env, intervals) {
@@ -137,6 +140,9 @@ pub fn run_in_step(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut
         let ready = resident.subgroups.iter().zip(&stuck).filter(|(_, stuck)| !**stuck);
         let next = ready.min_by_key(|(subgroup, _)| (subgroup.clock, subgroup.id)).map(|(subgroup, _)| at(subgroup.id));
         let Some(id) = next else {
+            if let Some(end) = spent(resident, env.linked) {
+                return end;
+            }
             match meet(resident, env, intervals) {
                 Meeting::Ended => return End::Done,
                 Meeting::Diverged => return End::Diverged,
@@ -154,7 +160,10 @@ pub fn run_in_step(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut
                 }
             }
         }
-        if settle(resident, env.linked, intervals) {
+        if !settle(resident, env.linked, intervals).is_empty() {
+            if let Some(end) = spent(resident, env.linked) {
+                return end;
+            }
             stuck.fill(false);
         }
     }
@@ -195,6 +204,12 @@ impl Parts<'_> {
     }
 }
 
+/// Whether the subgroups together have used up what the workgroup may.
+fn spent(resident: &Resident, linked: &Linked) -> Option<End> {
+    let total = resident.instructions();
+    resident.subgroups.first().and_then(|first| over_budget(linked, first, total))
+}
+
 /// Whether a workgroup has used up what it may.
 pub fn over_budget(linked: &Linked, subgroup: &Subgroup, instructions: u64) -> Option<End> {
     let at = linked.program.span(Pc(subgroup.pc()));
@@ -206,7 +221,7 @@ pub fn over_budget(linked: &Linked, subgroup: &Subgroup, instructions: u64) -> O
 
 /// All subgroups wait or have ended: lets them through, or says why not.
 pub fn meet(resident: &mut Resident, env: &mut Parts<'_>, intervals: &mut u32) -> Meeting {
-    if settle(resident, env.linked, intervals) {
+    if !settle(resident, env.linked, intervals).is_empty() {
         return Meeting::Passed;
     }
     let mut waiting: Vec<(u32, Waiting)> = resident
@@ -263,17 +278,34 @@ fn parked_groups(resident: &Resident) -> Vec<(u32, Waiting)> {
         .collect()
 }
 
-/// Lets everyone through the named barriers that have all their invocations. Whether there was one.
-pub fn settle(resident: &mut Resident, linked: &Linked, intervals: &mut u32) -> bool {
-    let mut settled = false;
+/// Subgroups that have left a named barrier together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Some of its invocations waited there.
+    pub some: Vec<u32>,
+    /// All of them did.
+    pub whole: Vec<u32>,
+    /// It was not a barrier of the whole workgroup.
+    pub of_some: bool,
+}
+
+/// Lets everyone through the named barriers that have all their invocations, and says who left each.
+pub fn settle(resident: &mut Resident, linked: &Linked, intervals: &mut u32) -> Vec<Left> {
+    let mut settled = Vec::new();
     let mut position = 0;
     while let Some(arrivals) = resident.workgroup.arrivals.get(position).cloned() {
         let waiting: Vec<u128> =
             resident.subgroups.iter().map(|subgroup| subgroup.waiting_at(arrivals.barrier)).collect();
         if is_complete(resident, linked, &arrivals, &waiting) {
             resident.workgroup.arrivals.swap_remove(position);
+            let here = |(subgroup, &lanes): (&Subgroup, &u128)| (subgroup.id, lanes, subgroup.live());
+            let here: Vec<_> = resident.subgroups.iter().zip(&waiting).map(here).filter(|here| here.1 != 0).collect();
+            settled.push(Left {
+                some: here.iter().map(|(id, ..)| *id).collect(),
+                of_some: arrivals.expected.is_some_and(|expected| expected < linked.subgroups * linked.lanes),
+                whole: here.iter().filter(|(_, lanes, live)| lanes == live).map(|(id, ..)| *id).collect(),
+            });
             pass(resident, linked, arrivals, &waiting, intervals);
-            settled = true;
         } else {
             position += 1;
         }

@@ -826,6 +826,8 @@ pub struct Program {
     /// Constant rows whose author may as well have meant this integer, which has the same low bits as far as they are used
     /// (PTX).
     pub narrowed: Vec<(Reg, i64)>,
+    /// Constant rows that may be a stride of 2^31 or more, folded modulo 2^32: with this integer as the factor (PTX).
+    pub folded: Vec<(Reg, i64)>,
     /// Rows that some path reads before it writes them: they start as zero.
     pub zeroed: Vec<Reg>,
     /// What the code names by number.

@@ -6,6 +6,7 @@ use gridproof_launch::{Argument, Buffer, BufferId, ByteRange, Contents, DType, D
 
 use crate::analysis;
 use crate::cast::{at, narrow, wide};
+use crate::coverage::Lens;
 use crate::ir::{Access, AccessKind, Base, Binding, Limit, Program, REGION_SHIFT, Space};
 use crate::machine::exact;
 use crate::memory::Image;
@@ -67,6 +68,9 @@ pub struct Linked {
     pub partial_order: bool,
     /// Whether subgroups keep clocks for a history: where atomics may order accesses. Exploration asks for them always.
     pub clocks: bool,
+    /// Whether an atomic comes after what the value it reads was written with. Only who asks what that order is worth
+    /// says no.
+    pub atomics_order: bool,
     /// For each image, the ranges that the launch lets race.
     pub may_race: Vec<Vec<ByteRange>>,
     /// Bytes of workgroup memory, dynamic part included.
@@ -77,6 +81,8 @@ pub struct Linked {
     pub instruction_limit: u64,
     /// When the time budget ends.
     pub deadline: Instant,
+    /// Where what the program comes across is counted, if anybody wants to know.
+    pub lens: Option<Lens>,
 }
 
 impl Linked {
@@ -204,11 +210,13 @@ pub fn link(
         lanes: config.subgroup_size,
         partial_order: analysis::has_partial_barriers(&program),
         clocks: config.detectors.race && analysis::orders_by_atomics(&program),
+        atomics_order: true,
         may_race: may_race(launch),
         workgroup_bytes,
         config: Config { arithmetic: program.arithmetic.unwrap_or(config.arithmetic), ..*config },
         instruction_limit: (config.budget.instructions / workgroups).max(SMALLEST_SHARE),
         deadline,
+        lens: None,
         bindings,
         program,
     })

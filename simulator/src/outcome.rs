@@ -216,10 +216,13 @@ pub struct Outcome {
     pub findings_dropped: u64,
     /// The budget that ran out, if one did.
     pub exhausted: Option<Exhausted>,
-    /// Whether one run decides all schedules: no atomic's result reaches control flow or an address (its data may still end in an output).
+    /// Whether one run decides all schedules: no atomic's result reaches control flow or an address (its data may still end in an
+    /// output), and no two accesses are ordered only by what an atomic happened to read.
     pub decides_every_schedule: bool,
     /// Where atomics make the run one of many (first place), when it does not decide.
     pub depends_on_atomic: Option<Span>,
+    /// Buffers of the launch that can hold what a scheduler chose: what atomics returned, or left where they do not commute.
+    pub chosen: Vec<gridproof_launch::BufferId>,
     /// Places whose bits devices may compute differently.
     pub approximations: Vec<Approximation>,
     /// Contents of the launch's buffers after the last dispatch, in the order of `Launch::buffers`.

@@ -7,15 +7,18 @@
 //! accesses, runs its workgroups over shared memory instead, one after the other, with turns taken when one runs long;
 //! where atomics order accesses, a history with clocks looks for races in place of the shadows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
-use gridproof_launch::Launch;
+use gridproof_launch::{BufferId, Launch};
 
+use crate::analysis::{Chosen, Dependence};
 use crate::cast::{at, at64, wide};
+use crate::coverage::{Asked, Lens};
 use crate::drive::{End, Parts, Resident, run_in_step, run_to_end};
 use crate::explain::{self, Evidence};
+use crate::finding::Finding;
 use crate::frontend;
 use crate::ir::Span;
 use crate::link::{Linked, check_config, link};
@@ -31,8 +34,9 @@ use crate::{analysis, run};
 ///
 /// # Errors
 /// See [`crate::prove`].
-pub fn prove(launch: &Launch, config: &Config) -> Result<Outcome, SimulateError> {
+pub fn prove(launch: &Launch, config: &Config, asked: Option<Asked>) -> Result<Outcome, SimulateError> {
     let mut session = Session::new(launch, config)?;
+    session.asked = asked;
     for position in 0..launch.dispatches.len() {
         if session.outcome.exhausted.is_some() {
             break;
@@ -53,6 +57,17 @@ pub(crate) struct Session<'a> {
     variables: Variables,
     /// Where the variables of the current dispatch's module are among the images.
     placed: Vec<(Variable, usize)>,
+    /// What dispatches so far can have left that a scheduler chose.
+    carried: BTreeMap<Carrier, Chosen>,
+    /// Who wants to know what is come across.
+    pub asked: Option<Asked>,
+}
+
+/// Memory that stays from one dispatch to the next.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Carrier {
+    Buffer(usize),
+    Variable(Variable),
 }
 
 /// All memory between two dispatches.
@@ -86,13 +101,17 @@ impl<'a> Session<'a> {
         check_config(config)?;
         let images: Vec<Image> = launch.buffers.iter().map(Image::new).collect();
         let (outcome, started) = (Outcome::empty(), Instant::now());
-        Ok(Self { launch, config, images, outcome, started, variables: BTreeMap::new(), placed: Vec::new() })
+        let (variables, placed, carried) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        Ok(Self { launch, config, images, outcome, started, variables, placed, carried, asked: None })
     }
 
     /// The program of one dispatch, bound to the images (scalar arguments are appended to them).
     pub fn linked(&mut self, position: usize) -> Result<Linked, SimulateError> {
         let dispatch = &self.launch.dispatches[position];
-        let mut program = frontend::lower(self.launch, dispatch)?;
+        let mut program = match &self.asked {
+            Some(asked) => asked.coverage.lower(self.launch, dispatch)?,
+            None => frontend::lower(self.launch, dispatch)?,
+        };
         self.adopt_files(&mut program);
         let deadline = self.started.checked_add(self.config.budget.time).unwrap_or_else(far_future);
         for (variable, image) in std::mem::take(&mut self.placed) {
@@ -101,7 +120,9 @@ impl<'a> Session<'a> {
             }
         }
         self.images.truncate(self.launch.buffers.len());
-        let linked = link(self.launch, position, program, self.config, &mut self.images, &self.variables, deadline)?;
+        let mut linked =
+            link(self.launch, position, program, self.config, &mut self.images, &self.variables, deadline)?;
+        linked.lens = self.asked.as_ref().map(|asked| Lens::new(asked, &linked.program));
         let bindings = linked.program.bindings.iter().zip(&linked.bindings);
         let own = bindings.filter(|(binding, _)| binding.own.is_some() && binding.writable);
         let module = dispatch.module.0;
@@ -129,13 +150,13 @@ impl<'a> Session<'a> {
     }
 
     pub fn dispatch(&mut self, position: usize) -> Result<(), SimulateError> {
-        let linked = self.linked(position)?;
-        self.dispatch_linked(&linked, position);
+        let mut linked = self.linked(position)?;
+        self.dispatch_linked(&mut linked, position);
         Ok(())
     }
 
     /// Decides one dispatch.
-    pub fn dispatch_linked(&mut self, linked: &Linked, position: usize) {
+    pub fn dispatch_linked(&mut self, linked: &mut Linked, position: usize) {
         self.note_program(linked);
         let shared = linked.clocks || analysis::has_storage_atomics(&linked.program);
         let start = self.images.clone();
@@ -147,8 +168,22 @@ impl<'a> Session<'a> {
         } else {
             self.isolated(linked, None)
         };
+        let in_question = linked.clocks && self.outcome.decides_every_schedule && evidence.exhausted.is_none();
+        let mut unfinished = None;
+        if in_question {
+            let leans = leans_on_atomics(linked, start.clone(), &evidence);
+            if leans != Ok(false) {
+                self.outcome.decides_every_schedule = false;
+                let first = analysis::ordering_instruction(&linked.program);
+                self.outcome.depends_on_atomic = first.map(|pc| linked.program.span(pc));
+            }
+            unfinished = leans.err();
+        }
         let races_inside = !evidence.recorder.workgroup_flags.is_empty() || !evidence.recorder.storage_flags.is_empty();
         self.note_evidence(linked, &start, evidence);
+        if unfinished.is_some() {
+            self.outcome.exhausted = unfinished;
+        }
         if races_inside && !shared && self.outcome.exhausted.is_none() {
             self.read_in_step(linked, position, start);
         }
@@ -172,9 +207,18 @@ impl<'a> Session<'a> {
         self.outcome.exhausted = self.isolated(linked, Some(&watch)).exhausted;
     }
 
-    pub fn note_program(&mut self, linked: &Linked) {
+    /// Notes what is known of a program before it runs: whether one run decides it, given what earlier dispatches left, and
+    /// what may be computed differently elsewhere.
+    pub fn note_program(&mut self, linked: &Linked) -> Dependence {
         let program = &linked.program;
-        if let Some(pc) = analysis::atomic_dependence(program) {
+        let carriers: Vec<Carrier> = linked.bindings.iter().map(|bound| self.carrier(bound.buffer)).collect();
+        let before = carriers.iter().map(|carrier| self.carried.get(carrier).copied().unwrap_or_default());
+        let dependence = analysis::dependence(program, &before.collect::<Vec<_>>());
+        for (carrier, chosen) in carriers.into_iter().zip(&dependence.carried).filter(|(_, chosen)| chosen.any) {
+            let known = self.carried.entry(carrier).or_default();
+            *known = Chosen { any: true, company: known.company || chosen.company };
+        }
+        if let Some(pc) = dependence.first {
             self.outcome.decides_every_schedule = false;
             self.outcome.depends_on_atomic.get_or_insert_with(|| program.span(pc));
         }
@@ -184,6 +228,13 @@ impl<'a> Session<'a> {
                 self.outcome.approximations.push(place);
             }
         }
+        dependence
+    }
+
+    /// The memory behind an image of the current dispatch.
+    fn carrier(&self, image: usize) -> Carrier {
+        let own = self.placed.iter().find(|(_, placed)| *placed == image);
+        own.map_or(Carrier::Buffer(image), |(variable, _)| Carrier::Variable(variable.clone()))
     }
 
     fn note_evidence(&mut self, linked: &Linked, start: &[Image], evidence: Evidence) {
@@ -202,9 +253,14 @@ impl<'a> Session<'a> {
     pub fn finish(mut self) -> Outcome {
         let keep = self.config.max_findings;
         let total = self.outcome.findings.len();
-        self.outcome.findings.truncate(keep);
+        keep_findings(&mut self.outcome.findings, keep);
         self.outcome.findings_dropped = wide(total - self.outcome.findings.len());
         self.images.truncate(self.launch.buffers.len());
+        let buffers = self.carried.iter().filter(|(_, chosen)| chosen.any).filter_map(|(carrier, _)| match carrier {
+            Carrier::Buffer(image) if *image < self.launch.buffers.len() => Some(BufferId(*image)),
+            _ => None,
+        });
+        self.outcome.chosen = buffers.collect();
         self.outcome.buffers = self.images;
         self.outcome.stats.elapsed = self.started.elapsed();
         self.outcome
@@ -228,6 +284,35 @@ impl<'a> Session<'a> {
         workers.into_iter().for_each(|worker| merged.merge(worker));
         merged.into_evidence(linked, &mut self.images)
     }
+}
+
+/// Whether some accesses do not race only because an atomic read what it read in this run: if no such order held,
+/// bytes would race that do not in `evidence`. Another schedule may give the atomic another value, and the order with it.
+/// The error is the budget that ran out.
+fn leans_on_atomics(linked: &mut Linked, mut images: Vec<Image>, evidence: &Evidence) -> Result<bool, Exhausted> {
+    linked.atomics_order = false;
+    let without = run::prove_shared(linked, &mut images);
+    linked.atomics_order = true;
+    match without.exhausted {
+        Some(exhausted) => Err(exhausted),
+        None => Ok(!evidence.recorder.has_races_of(&without.recorder)),
+    }
+}
+
+/// Leaves so many findings, in their order: the first of every rule on every buffer, as far as there is room, then the
+/// first of the others. An unrolled loop that races at many places does not hide another fault.
+fn keep_findings(findings: &mut Vec<Finding>, keep: usize) {
+    let mut seen = BTreeSet::new();
+    let mut is_first: Vec<bool> =
+        findings.iter().map(|finding| seen.insert((finding.rule.code(), finding.first.buffer.clone()))).collect();
+    let mut room = keep.saturating_sub(seen.len());
+    for stays in is_first.iter_mut().filter(|first| !**first) {
+        *stays = room > 0;
+        room = room.saturating_sub(1);
+    }
+    let mut stays = is_first.into_iter();
+    findings.retain(|_| stays.next().unwrap_or(false));
+    findings.truncate(keep);
 }
 
 fn far_future() -> Instant {
@@ -496,6 +581,7 @@ impl Outcome {
             exhausted: None,
             decides_every_schedule: true,
             depends_on_atomic: None,
+            chosen: Vec::new(),
             approximations: Vec::new(),
             buffers: Vec::new(),
             hazards: Hazards::default(),

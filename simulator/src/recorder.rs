@@ -118,6 +118,8 @@ pub struct Recorder {
     pub storage_flags: BTreeMap<usize, Flags>,
     /// Granules of workgroup memory that raced.
     pub workgroup_flags: Flags,
+    /// Whether two invocations of a subgroup had atomics on one place whose order matters, with no barrier between them.
+    pub lanes_took_turns: bool,
 }
 
 impl Recorder {
@@ -180,6 +182,18 @@ impl Recorder {
         if both_write && differ && pair.first.value == pair.second.value {
             (pair.first, pair.second, pair.barrier_between) = (first, second, barrier_between);
         }
+    }
+
+    /// Whether all that raced in `other` raced here too: the same granules, at the same pairs of instructions.
+    pub fn has_races_of(&self, other: &Self) -> bool {
+        let of = |mine: &BTreeMap<usize, Flags>, others: &BTreeMap<usize, Flags>| {
+            let none = Flags::default();
+            others.iter().all(|(buffer, flags)| mine.get(buffer).unwrap_or(&none).covers(flags))
+        };
+        of(&self.cross_flags, &other.cross_flags)
+            && of(&self.storage_flags, &other.storage_flags)
+            && self.workgroup_flags.covers(&other.workgroup_flags)
+            && other.pairs.keys().all(|pair| self.pairs.contains_key(pair))
     }
 
     /// Takes over what another worker noticed, where no history was kept.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use gridproof_launch::{BufferId, Launch};
 
 use crate::cast::{at, narrow, wide};
+use crate::coverage::{Asked, Lens};
 use crate::drive::{End, FUEL, Meeting, Parts, Resident, meet, over_budget, settle};
 use crate::explain::Evidence;
 use crate::ir::Span;
@@ -32,6 +33,20 @@ pub fn run(launch: &Launch, config: &Config, policy: &Policy, hazards: &Hazards)
     run_until(launch, config, policy, hazards, None).map(|(outcome, _)| outcome)
 }
 
+/// As [`run()`], and counts what it comes across.
+///
+/// # Errors
+/// See [`crate::run`].
+pub fn run_covered(
+    launch: &Launch,
+    config: &Config,
+    policy: &Policy,
+    hazards: &Hazards,
+    asked: Asked,
+) -> Result<Outcome, SimulateError> {
+    run_asked(launch, config, policy, hazards, (None, Some(asked))).map(|(outcome, _)| outcome)
+}
+
 /// As [`run()`], but ends early once the outputs are bound to differ from those of `proof`: an output byte of the last
 /// dispatch that did not race, so that only one workgroup writes it, was given another value by a workgroup that
 /// has ended. Gives that workgroup and how many of its bytes differ.
@@ -45,6 +60,16 @@ pub fn run_until(
     hazards: &Hazards,
     proof: Option<&Outcome>,
 ) -> Result<(Outcome, Option<(u32, u64)>), SimulateError> {
+    run_asked(launch, config, policy, hazards, (proof, None))
+}
+
+fn run_asked(
+    launch: &Launch,
+    config: &Config,
+    policy: &Policy,
+    hazards: &Hazards,
+    (proof, asked): (Option<&Outcome>, Option<Asked>),
+) -> Result<(Outcome, Option<(u32, u64)>), SimulateError> {
     if policy.slots() == 0 {
         return Err(SimulateError::Config { name: "slots", value: "0".to_owned(), limit: "must be at least 1" });
     }
@@ -56,6 +81,7 @@ pub fn run_until(
     }
     let quiet = Config { detectors: Detectors::NONE, ..*config };
     let mut session = Session::new(launch, &quiet)?;
+    session.asked = asked;
     session.outcome.schedule = Schedule {
         slots: policy.slots(),
         any_start: policy.any_start(),
@@ -264,6 +290,7 @@ impl<'a> Crowd<'a> {
     }
 
     fn run(&mut self, choose: &mut dyn Scheduler, mut record: Option<&mut Schedule>) -> Result<(), String> {
+        let mut before = None;
         while self.exhausted.is_none() && self.settled.as_ref().is_none_or(|settled| settled.differs.is_none()) {
             self.fill_slots();
             if self.members.is_empty() {
@@ -278,6 +305,9 @@ impl<'a> Crowd<'a> {
                 let Ready { workgroup, subgroup, .. } = self.ready[chosen];
                 schedule.push(Unit { workgroup, subgroup: (self.linked.subgroups > 1).then_some(subgroup) });
             }
+            if let Some(lens) = &self.linked.lens {
+                before = Some(self.note_decision(lens, chosen, before));
+            }
             self.turn(chosen);
             if self.is_over_memory() {
                 self.exhausted = Some(exhausted(self.linked, "memory", Span::default(), self.ended));
@@ -285,6 +315,17 @@ impl<'a> Crowd<'a> {
         }
         self.stats.peak_memory = self.storage.footprint() + u64::from(self.slots) * Resident::footprint(self.linked);
         if self.members.is_empty() && self.exhausted.is_none() { choose.end() } else { Ok(()) }
+    }
+
+    /// Counts a choice; gives who was chosen.
+    fn note_decision(&self, lens: &Lens, chosen: usize, before: Option<Ready>) -> Ready {
+        let now = self.ready[chosen];
+        let found = self.members.binary_search_by_key(&now.workgroup, |member| member.resident.workgroup.index);
+        let member = found.ok().and_then(|position| self.members.get(position));
+        if let Some(subgroup) = member.and_then(|member| member.resident.subgroups.get(at(now.subgroup))) {
+            lens.decision(subgroup, now, before, self.ready.len());
+        }
+        now
     }
 
     /// Whether the history outgrew the memory budget.
@@ -356,7 +397,7 @@ impl<'a> Crowd<'a> {
         };
         self.spent += subgroup.instructions - before;
         let clock = subgroup.clock;
-        if settle(&mut member.resident, self.linked, &mut self.intervals) {
+        if !settle(&mut member.resident, self.linked, &mut self.intervals).is_empty() {
             // Whoever waited at a named barrier goes on.
             self.ready.retain(|ready| ready.workgroup != chosen.workgroup);
             self.make_ready(position);

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gridproof_launch::{Argument, Buffer, Constant, DType, Dispatch, Fill, Launch, Module, Source};
-use gridproof_simulator::explore::{Engine, Exploration, ExploreOptions, Progress, Stopped, explore, follow};
+use gridproof_simulator::explore::{Engine, Exploration, ExploreOptions, Progress, Stopped, Unseen, explore, follow};
 use gridproof_simulator::finding::{Action, Detail, Rule};
-use gridproof_simulator::{Budget, Config};
+use gridproof_simulator::{Budget, Config, depends_on_atomics};
 
 const HEAD: &str = "
 @group(0) @binding(0) var<storage, read_write> a: array<atomic<u32>>;
@@ -268,6 +268,124 @@ fn outputs_that_depend_on_the_schedule_are_told_with_both_writers() {
     assert_ne!(found.first.value, found.second.as_ref().and_then(|site| site.value));
     let other = follow(&launch, &config(), &under(Progress::Lobe, 8), found.schedule.as_ref().unwrap()).unwrap();
     assert_eq!(other.buffers[1].to_vec(), exploration.outputs[1].buffers[1].to_vec());
+}
+
+/// Two subgroups of four; `next` is theirs.
+const SUBGROUPS: &str = "var<workgroup> next: atomic<u32>;
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) i: u32) {
+";
+
+#[test]
+fn an_atomic_in_workgroup_memory_steers_as_one_in_storage_does() {
+    let leaders = "if i % 4u == 0u {
+        let at = atomicAdd(&next, 1u);
+        if at == 1u && i == 0u { plain[64u + i] = 1u; } else { out[at] = i; }
+    }";
+    let launch = launch(&format!("{SUBGROUPS}{leaders}\n}}"), 1);
+    assert!(depends_on_atomics(&launch, &config()).unwrap());
+    let exploration = explored(&launch, &ExploreOptions::default());
+    assert_eq!((exploration.executions, exploration.stopped), (2, None), "either subgroup comes first");
+    let rules: Vec<Rule> = exploration.outcome.findings.iter().map(|finding| finding.rule).collect();
+    assert!(rules.contains(&Rule::OutOfBounds), "{rules:?}");
+    assert!(exploration.unseen.is_empty(), "one invocation of each subgroup");
+}
+
+/// Subgroup 0 takes a ticket; subgroups 1 and 2 meet at a barrier of their own, and then 1 takes a ticket.
+const TICKETS: &str = ".version 8.7
+.target sm_90
+.address_size 64
+.visible .entry main(.param .u64 counter, .param .u64 out)
+{
+    .reg .pred %p<8>;
+    .reg .b32 %r<8>;
+    .reg .b64 %rd<2>;
+    ld.param.u64 %rd0, [counter];
+    ld.param.u64 %rd1, [out];
+    mov.u32 %r0, %tid.x;
+    setp.ge.u32 %p0, %r0, 32;
+    @%p0 bra others;
+    setp.ne.u32 %p1, %r0, 0;
+    @%p1 bra done;
+    atom.relaxed.gpu.global.add.u32 %r1, [%rd0], 1;
+    setp.eq.u32 %p2, %r1, 0;
+    @%p2 bra done;
+    st.global.u32 [%rd1+4000], %r1;
+    bra done;
+others:
+    BARRIER
+    setp.ne.u32 %p3, %r0, 32;
+    @%p3 bra done;
+    atom.relaxed.gpu.global.add.u32 %r2, [%rd0], 1;
+done:
+    ret;
+}
+";
+
+#[test]
+fn a_barrier_of_some_subgroups_leaves_the_others_where_they_stand() {
+    for barrier in ["", "bar.sync 1, 64;", "barrier.sync 1, 64;"] {
+        let mut launch = Launch::default();
+        let text = TICKETS.replace("BARRIER", barrier);
+        let module = launch.add_module(Module::new("t.ptx", Source::Ptx(text.into())));
+        let mut dispatch = Dispatch::new(module, "main", [1, 1, 1]);
+        dispatch.workgroup = Some([96, 1, 1]);
+        for name in ["counter", "out"] {
+            let id = launch.add_buffer(Buffer::filled(name, DType::U32, [4_u64], Fill::Byte(0)).unwrap().as_output());
+            dispatch.arguments.push(Argument::buffer(name, id, &launch.buffers[id.0]));
+        }
+        launch.dispatches.push(dispatch);
+        let config = Config { subgroup_size: 32, ..config() };
+        let exploration = explore(&launch, &config, &ExploreOptions::default()).unwrap();
+        assert!(exploration.is_complete(), "`{barrier}`");
+        let rules: Vec<Rule> = exploration.outcome.findings.iter().map(|finding| finding.rule).collect();
+        assert!(rules.contains(&Rule::OutOfBounds), "`{barrier}`: {rules:?}, {} executions", exploration.executions);
+    }
+}
+
+#[test]
+fn the_order_of_invocations_at_a_common_atomic_is_not_explored_and_that_is_said() {
+    let all = "let at = atomicAdd(&next, 1u); if at == 0u { out[0] = i; }";
+    let exploration = explored(&launch(&format!("{SUBGROUPS}{all}\n}}"), 1), &ExploreOptions::default());
+    assert_eq!(exploration.unseen, BTreeSet::from([Unseen::LaneOrder]));
+    let parted = "if i == 0u { atomicStore(&a[0], 1u); } else if i == 1u {
+        if atomicLoad(&a[0]) == 0u { out[0] = 1u; }
+    }";
+    let exploration = explored(&launch(&format!("{SUBGROUPS}{parted}\n}}"), 1), &ExploreOptions::default());
+    assert_eq!(exploration.unseen, BTreeSet::from([Unseen::LaneOrder]));
+    let own = "let at = atomicAdd(&a[i], 1u); if at == 0u { out[i] = i; }";
+    let exploration = explored(&launch(&format!("{SUBGROUPS}{own}\n}}"), 1), &ExploreOptions::default());
+    assert!(exploration.unseen.is_empty());
+}
+
+#[test]
+fn who_executes_together_is_not_explored_and_nothing_is_claimed() {
+    let kernel = |used: &str| {
+        format!(
+            ".version 8.7\n.target sm_90\n.address_size 64\n.visible .entry main(.param .u64 out)\n{{\n\
+            .reg .pred %p;\n.reg .b32 %r<4>;\n.reg .b64 %rd<2>;\nld.param.u64 %rd0, [out];\n\
+            activemask.b32 %r0;\n{used}\nret;\n}}\n"
+        )
+    };
+    let explore = |used: &str| {
+        let mut launch = Launch::default();
+        let module = launch.add_module(Module::new("t.ptx", Source::Ptx(kernel(used).into())));
+        let out = launch.add_buffer(Buffer::filled("out", DType::U32, [64_u64], Fill::Byte(0)).unwrap().as_output());
+        let mut dispatch = Dispatch::new(module, "main", [1, 1, 1]);
+        dispatch.workgroup = Some([1, 1, 1]);
+        dispatch.arguments.push(Argument::buffer("out", out, &launch.buffers[out.0]));
+        launch.dispatches.push(dispatch);
+        let exploration = gridproof_simulator::explore::explore(
+            &launch,
+            &Config { subgroup_size: 32, ..config() },
+            &ExploreOptions::default(),
+        );
+        let exploration = exploration.unwrap();
+        (exploration.stopped, exploration.unseen.contains(&Unseen::Company))
+    };
+    let steers = "setp.eq.u32 %p, %r0, 1;\n@%p st.global.u32 [%rd0], %r0;";
+    assert_eq!(explore(steers), (Some(Stopped::Undecided), true));
+    assert_eq!(explore("st.global.u32 [%rd0], %r0;"), (None, false), "data only");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::random::Random;
 use super::search::{Next, Search};
 use super::stuck;
 use super::world::World;
-use super::{DistinctOutput, Exploration, Reading, Stopped};
+use super::{DistinctOutput, Exploration, Reading, Stopped, Unseen};
 use crate::analysis;
 use crate::cast::{u64_to_f64, wide};
 use crate::explain::{self, Evidence, Words};
@@ -154,6 +154,7 @@ fn executions(
             symmetric: false,
             outputs: Vec::new(),
             bound: None,
+            unseen: BTreeSet::new(),
             elapsed: std::time::Duration::ZERO,
         },
         found: BTreeMap::new(),
@@ -243,10 +244,15 @@ impl Explorer<'_> {
     ) -> Result<Vec<Fork>, SimulateError> {
         let mut linked = session.linked(position)?;
         let start = session.images.clone();
-        if linked.clocks || analysis::has_storage_atomics(&linked.program) {
-            session.note_program(&linked);
-        } else {
-            session.dispatch_linked(&linked, position);
+        let dependence = session.note_program(&linked);
+        if dependence.company {
+            self.result.unseen.insert(Unseen::Company);
+            self.stop(Stopped::Undecided);
+        }
+        // What a scheduler chose may steer this dispatch, or one after it.
+        let chosen = dependence.first.is_some() || dependence.carried.iter().any(|chosen| chosen.any);
+        if !chosen && !linked.clocks && !analysis::has_storage_atomics(&linked.program) {
+            session.dispatch_linked(&mut linked, position);
             let storage = session.outcome.hazards.storage.pop().unwrap_or_default();
             let workgroup = session.outcome.hazards.workgroup.pop().unwrap_or_default();
             let own = Racy { storage, workgroup };
@@ -606,6 +612,9 @@ impl<'p, 'e, 's, 'l> Pass<'p, 'e, 's, 'l> {
             self.explorer.stop(Stopped::Budget);
         } else if !redundant && !world.is_done() {
             self.no_progress(&world);
+        }
+        if world.recorder.lanes_took_turns {
+            self.explorer.result.unseen.insert(Unseen::LaneOrder);
         }
         let clean = signature(&world.recorder).is_empty();
         let racy = self.explain(&mut world);

@@ -79,6 +79,16 @@ pub enum Stopped {
     Undecided,
 }
 
+/// What no execution tries, because the invocations of one subgroup are one unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unseen {
+    /// Several invocations of a subgroup had atomics on one place whose order matters, with no barrier between them: they
+    /// did so in one order only, that of their index where they did so in one instruction.
+    LaneOrder,
+    /// What the kernel does depends on which invocations of a subgroup execute together (`activemask`).
+    Company,
+}
+
 /// What an exploration gave.
 #[derive(Clone, Debug)]
 pub struct Exploration {
@@ -104,6 +114,8 @@ pub struct Exploration {
     pub outputs: Vec<DistinctOutput>,
     /// For drawn executions.
     pub bound: Option<MissBound>,
+    /// What schedules do not say. With [`Unseen::Company`] the exploration is [`Stopped::Undecided`].
+    pub unseen: std::collections::BTreeSet<Unseen>,
     /// Wall-clock time of the executions.
     pub elapsed: Duration,
 }

@@ -188,12 +188,13 @@ impl Search {
         }
         clock[unit] = number;
         after[unit] = Rc::new(clock.clone());
-        for &workgroup in &effects.met {
-            let members = world.units_of(workgroup);
+        // Who came to a barrier without waiting there counts for nothing: an order too few costs executions, and one too many
+        // would hide some.
+        for members in &effects.met {
             let mut all = vec![0; units];
-            after[members.clone()].iter().for_each(|clock| join(&mut all, clock));
+            members.iter().for_each(|&unit| join(&mut all, &after[unit]));
             let all = Rc::new(all);
-            after[members].iter_mut().for_each(|clock| *clock = all.clone());
+            members.iter().for_each(|&unit| after[unit] = all.clone());
         }
         for &workgroup in &effects.started {
             let mut all = clock.clone();

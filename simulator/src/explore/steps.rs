@@ -8,7 +8,8 @@
 use std::rc::Rc;
 
 use super::world::{Choice, UnitId};
-use crate::ir::{AtomicOp, Scalar};
+use crate::analysis::commutes;
+use crate::ir::AtomicOp;
 use crate::machine::pending::{Pending, Reach};
 use crate::memory::shadow::Class;
 
@@ -56,17 +57,10 @@ impl Footprint {
 
 /// Whether two atomics leave the same bytes in both orders, and nobody looks at what they found.
 fn commute(a: &Pending, b: &Pending) -> bool {
-    let integer = |scalar: Scalar| !scalar.is_float();
     match (a.unread, b.unread) {
         (Some((op, scalar)), Some(other)) => {
-            let order_free = match op {
-                AtomicOp::Add | AtomicOp::Sub => integer(scalar),
-                AtomicOp::And | AtomicOp::Or | AtomicOp::Xor => true,
-                AtomicOp::Min | AtomicOp::Max => integer(scalar),
-                _ => false,
-            };
             let addition = |op| matches!(op, AtomicOp::Add | AtomicOp::Sub);
-            order_free && scalar == other.1 && (op == other.0 || (addition(op) && addition(other.0)))
+            commutes(op, scalar) && scalar == other.1 && (op == other.0 || (addition(op) && addition(other.0)))
         }
         _ => false,
     }

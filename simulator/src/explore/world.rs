@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::options::Start;
 use crate::cast::{at, at64, narrow, wide};
-use crate::drive::{End, Meeting, Parts, Resident, meet, over_budget, settle};
+use crate::drive::{End, Left, Meeting, Parts, Resident, meet, over_budget, settle};
 use crate::ir::{Pc, Span};
 use crate::link::Linked;
 use crate::machine::environment::{Trace, Watch};
@@ -51,8 +51,8 @@ pub struct Effects {
     pub ended: Vec<u32>,
     /// Workgroups that started.
     pub started: Vec<u32>,
-    /// Workgroups whose subgroups met at a barrier.
-    pub met: Vec<u32>,
+    /// Units that left a barrier together.
+    pub met: Vec<Vec<UnitId>>,
 }
 
 /// Where a subgroup is.
@@ -634,9 +634,18 @@ impl<'a> World<'a> {
         if changed {
             group.spins[at(subgroup)] = Spin::default();
         }
-        if settle(resident, self.linked, &mut self.intervals) {
-            group.stands.fill(Stand::Free);
-            effects.met.push(workgroup);
+        let left = settle(resident, self.linked, &mut self.intervals);
+        if !left.is_empty() {
+            let first = self.units_of(workgroup).start;
+            let group = &mut self.groups[at(workgroup)];
+            for Left { some, whole, .. } in left {
+                // Whoever stands before a scheduling point goes on standing there.
+                for &id in &some {
+                    let stand = &mut group.stands[at(id)];
+                    *stand = if *stand == Stand::Stopped { Stand::Free } else { *stand };
+                }
+                effects.met.push(whole.into_iter().map(|id| first + at(id)).collect());
+            }
             return;
         }
         match stand {
@@ -690,7 +699,7 @@ impl<'a> World<'a> {
         match meet(resident, &mut parts, &mut self.intervals) {
             Meeting::Passed => {
                 group.stands.fill(Stand::Free);
-                effects.met.push(workgroup);
+                effects.met.push(self.units_of(workgroup).collect());
             }
             Meeting::Ended | Meeting::Diverged => {
                 group.phase = Phase::Ended;

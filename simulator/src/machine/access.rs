@@ -12,6 +12,7 @@ use super::pending::Pending;
 use super::registers::{CHUNK, Chunk, Lanes};
 use super::subgroup::Subgroup;
 use crate::cast::{at, at64, low, wide};
+use crate::coverage::Lens;
 use crate::finding::{Action, BoundsLimit, Rule};
 use crate::ir::{
     Access, AccessId, AccessKind, AtomicOp, Base, BindingId, PRIVATE_REGION, REGION_SHIFT, Reg, Scalar, Scope, Space,
@@ -157,6 +158,9 @@ impl Subgroup {
     #[inline(always)]
     pub(super) fn perform(&mut self, env: &mut Environment<'_>, touch: &Touch<'_>) {
         if touch.lanes != 0 {
+            if let Some(lens) = &env.linked.lens {
+                self.note_access(lens, touch);
+            }
             self.relays.overwrite(touch);
             self.check_initialised(env, touch);
             self.shadow(env, touch);
@@ -169,6 +173,28 @@ impl Subgroup {
                 self.store_relayed(env, touch);
             }
         }
+    }
+
+    /// Counts an access: what it does, to which memory, how its addresses lie, whether all invocations make it, and how far
+    /// it goes.
+    #[inline(never)]
+    fn note_access(&self, lens: &Lens, touch: &Touch<'_>) {
+        let farthest = Lanes(touch.lanes).map(|lane| self.addresses[at(lane)]).max().unwrap_or(0);
+        let action = u32::from(action_of(touch.access).is_write());
+        let space = match touch.place.space {
+            Space::Storage => 0,
+            Space::Uniform => 1,
+            Space::Workgroup => 2,
+            _ => 3,
+        };
+        let pattern = match touch.pattern {
+            Pattern::Adjacent { .. } => 0,
+            Pattern::Same { .. } => 1,
+            Pattern::Scattered => 2,
+        };
+        let whole = u32::from(touch.lanes == self.live());
+        let what = action | space << 1 | pattern << 3 | whole << 5;
+        lens.access(self.pc(), what, farthest);
     }
 
     /// What others must keep away from now, although the data comes later.
@@ -437,8 +463,8 @@ impl Subgroup {
     #[inline(never)]
     fn wrapped_address(&self, env: &mut Environment<'_>, access: &Access, reg: Reg) {
         for lane in self.mask.lanes() {
-            let (difference, origin) = self.exact.difference(reg, lane);
-            if difference == 0 {
+            let gap = self.exact.gap(reg, lane);
+            if gap.difference == 0 && gap.doubt.distance == 0 {
                 continue;
             }
             let address = self.registers.value(reg, 2, lane).wrapping_add_signed(access.address.displacement);
@@ -454,6 +480,15 @@ impl Subgroup {
                 None => (Space::Private, None, 0, 0),
             };
             let offset = i128::from(address.wrapping_sub(origin_of_memory).cast_signed());
+            let bytes = i128::from(access.scalar.bits() / 8) * i128::from(access.count);
+            let last = found.as_ref().map(|(place, _)| i128::from(place.length) - bytes);
+            let inside = |offset: i128| last.is_some_and(|last| (0..=last).contains(&offset));
+            let other = offset + i128::from(gap.doubt.distance);
+            let (difference, origin) = match gap.difference {
+                0 if !inside(offset) && inside(other) => (gap.doubt.distance, gap.doubt.origin),
+                0 => continue,
+                difference => (difference, gap.origin),
+            };
             let site = self.site(env, access, lane, space, buffer, i128::from(start) + offset);
             let origin = if origin == u32::MAX { self.pc() } else { origin };
             let detail = FaultDetail::Wrapped { origin, exact: offset + i128::from(difference), computed: offset };

@@ -31,8 +31,20 @@
 //! For a 64-bit register the *difference* between exact and computed value is kept, modulo 2^64. It starts where a
 //! 32-bit value that wrapped is widened, and goes through 64-bit arithmetic from there; narrowing gives it back.
 //!
+//! # Strides of 2^31 and more
+//!
+//! A compiler may fold the factors of a stride into one constant, modulo 2^32: what a factor means as a negative number,
+//! `x + i * -2147450880`, may have been the stride 2147516416, and is often written `x - i * 2147450880`. Where nothing
+//! wraps as it is written, it may be either, and only what is then done with it can tell. So the distance to the other
+//! reading goes along as a [`Doubt`]: an access that misses its buffer as it was computed, and meets it under
+//! the other reading, has wrapped. One that stays inside says nothing. A factor from 2^31 to 3 * 2^30 has both
+//! readings as candidates besides, as a kernel may well have such an unsigned stride. All this is done only where a launch
+//! has a buffer of more than 2^31 bytes: in others no such stride ends inside.
+//!
 //! # What it does not see
 //!
+//! A folded stride of 2^31 or more, times an index so small that nothing wraps in the negative reading, which together
+//! with a 64-bit part lands inside the buffer.
 //! An offset that wrapped, was stored to memory and loaded again; one that wrapped and went through `%`; a
 //! wrap in 64-bit arithmetic. In WGSL, a hash reduced to an index by a shift alone, after one multiplication, is
 //! reported although it is meant.
@@ -56,6 +68,39 @@ pub struct Value {
     count: usize,
     /// Program counter of the operation that first wrapped; `u32::MAX` for none.
     pub origin: u32,
+    doubt: Doubt,
+}
+
+/// What to add to an exact integer for the reading in which a folded stride is 2^31 or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The distance; zero where there is one reading.
+    pub distance: i64,
+    /// Program counter of the product; `u32::MAX` for none.
+    pub origin: u32,
+}
+
+impl Doubt {
+    const NONE: Self = Self { distance: 0, origin: NOWHERE };
+}
+
+/// What goes with the computed value of a 64-bit register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Exact minus computed value.
+    pub difference: i64,
+    /// Program counter of the operation that first wrapped; `u32::MAX` for none.
+    pub origin: u32,
+    /// The distance to the other reading of the exact value.
+    pub doubt: Doubt,
+}
+
+impl Gap {
+    const NONE: Self = Self { difference: 0, origin: NOWHERE, doubt: Doubt::NONE };
+
+    fn is_none(&self) -> bool {
+        self.difference == 0 && self.doubt.distance == 0
+    }
 }
 
 /// Candidates kept at most; a value with more is taken as given.
@@ -64,10 +109,12 @@ const NOWHERE: u32 = u32::MAX;
 /// Odd factors from here on mix bits.
 const SMALLEST_MIXER: u32 = 1 << 24;
 const TOP: u32 = 1 << 31;
+/// Factors from here on that are read as unsigned are negative numbers.
+const SURELY_NEGATIVE: u32 = 3 << 30;
 
 impl Value {
     const fn one(exact: i64, origin: u32) -> Self {
-        Self { candidates: [exact; MOST], count: 1, origin }
+        Self { candidates: [exact; MOST], count: 1, origin, doubt: Doubt::NONE }
     }
 
     /// What a word that is taken as given stands for; without `signed`, both readings.
@@ -75,13 +122,19 @@ impl Value {
         let (plain, extended) = (i64::from(word), sign_extended(word));
         match signed {
             Some(true) => Self::one(extended, NOWHERE),
-            None if word >= TOP => Self { candidates: [plain, extended, plain, plain], count: 2, origin: NOWHERE },
+            None if word >= TOP => {
+                Self { candidates: [plain, extended, plain, plain], count: 2, ..Self::one(plain, NOWHERE) }
+            }
             _ => Self::one(plain, NOWHERE),
         }
     }
 
     fn candidates(&self) -> &[i64] {
         self.candidates.get(..self.count).unwrap_or(&self.candidates)
+    }
+
+    fn doubted(self, doubt: Doubt) -> Self {
+        Self { doubt, ..self }
     }
 
     /// The exact value, or the first of several.
@@ -116,13 +169,6 @@ struct Row {
     open: bool,
 }
 
-/// Differences between exact and computed values of a 64-bit register, and where they come from.
-#[derive(Clone, Debug)]
-struct WideRow {
-    differences: Vec<i64>,
-    origins: Vec<u32>,
-}
-
 /// Rows to use again, boxed as in the slots of [`Exact`] that they come from and go back to.
 type Spare = Vec<Box<Row>>;
 
@@ -130,8 +176,8 @@ type Spare = Vec<Box<Row>>;
 #[derive(Clone, Debug)]
 pub struct Exact {
     rows: Vec<Option<Box<Row>>>,
-    /// By the first row of a 64-bit register: all zero where `None`.
-    wide: Vec<Option<Box<WideRow>>>,
+    /// By the first row of a 64-bit register, and invocation: no gaps where `None`.
+    wide: Vec<Option<Box<[Gap]>>>,
     spare: Spare,
     lanes: usize,
     signs_known: bool,
@@ -150,8 +196,8 @@ pub enum Follow {
     },
     /// These exact values go with the result.
     Values(Vec<Value>),
-    /// These exact values go with the 64-bit result, and come from there.
-    Wide(Vec<(i64, u32)>),
+    /// These gaps go with the 64-bit result.
+    Wide(Vec<Gap>),
 }
 
 impl Exact {
@@ -170,6 +216,17 @@ impl Exact {
             let mut value = Value::given(word.unwrap_or(0), None);
             value.add(other);
             rows[at(reg.0)] = Some(Box::new(Row { values: vec![value; lanes], constant: true, open: false }));
+        }
+        for &(reg, other) in &program.folded {
+            let word = program.constants.iter().find(|(row, _)| *row == reg).map_or(0, |(_, word)| *word);
+            let exact = sign_extended(word);
+            let doubt = Doubt { distance: other.wrapping_sub(exact), origin: NOWHERE };
+            let mut value = Value::one(exact, NOWHERE).doubted(doubt);
+            if other > 0 && word < SURELY_NEGATIVE {
+                value.add(other);
+            }
+            let values = vec![value; lanes];
+            rows[at(reg.0)] = Some(Box::new(Row { values, constant: true, open: word >= TOP }));
         }
         let wide = vec![None; at(program.rows)];
         let mut mixing = vec![false; at(program.rows)];
@@ -209,9 +266,9 @@ impl Exact {
         }
     }
 
-    /// Exact minus computed value of one invocation's 64-bit register, and where that began.
-    pub fn difference(&self, reg: Reg, lane: u32) -> (i64, u32) {
-        self.wide[at(reg.0)].as_ref().map_or((0, NOWHERE), |row| (row.differences[at(lane)], row.origins[at(lane)]))
+    /// What goes with one invocation's 64-bit register.
+    pub fn gap(&self, reg: Reg, lane: u32) -> Gap {
+        self.wide[at(reg.0)].as_ref().map_or(Gap::NONE, |row| row[at(lane)])
     }
 
     fn is_open(&self, reg: Reg) -> bool {
@@ -254,7 +311,7 @@ impl Exact {
             Width::Either => sources_that_keep_meaning(instr).into_iter().flatten().any(|reg| !self.is_clean_wide(reg)),
         };
         if is_wide {
-            let mut values = vec![(0, NOWHERE); self.lanes];
+            let mut values = vec![Gap::NONE; self.lanes];
             for lane in mask.lanes() {
                 values[at(lane)] = self.one_wide(instr, registers, lane, pc);
             }
@@ -267,68 +324,50 @@ impl Exact {
         Follow::Values(values)
     }
 
-    /// The difference that goes with a 64-bit result.
-    fn one_wide(&self, instr: &Instr, registers: &Registers, lane: u32, pc: u32) -> (i64, u32) {
-        let here = |difference: i64, origin: u32| {
-            if difference == 0 { (0, NOWHERE) } else { (difference, if origin == NOWHERE { pc } else { origin }) }
-        };
+    /// What goes with a 64-bit result.
+    fn one_wide(&self, instr: &Instr, registers: &Registers, lane: u32, pc: u32) -> Gap {
         match *instr {
-            Instr::Copy { src, .. } => self.difference(src, lane),
+            Instr::Copy { src, .. } => self.gap(src, lane),
             Instr::Select { condition, accept, reject, .. } => {
-                self.difference(if registers.word(condition, lane) != 0 { accept } else { reject }, lane)
+                self.gap(if registers.word(condition, lane) != 0 { accept } else { reject }, lane)
             }
             Instr::Convert { from, src, .. } if from.bits() <= 32 => {
-                let word = registers.word(src, lane);
-                let read = read_as(word, from.is_signed());
-                let value = self.value(src, lane, word);
-                let exact = if value.may_be(read) || self.is_open(src) { read } else { value.exact() };
-                here(exact.wrapping_sub(read), value.origin)
+                let widened = self.widened(src, from, registers, lane);
+                gap([widened, Widened::NOTHING], pc, |[x, _]| x)
             }
-            Instr::Convert { src, .. } => self.difference(src, lane),
+            Instr::Convert { src, .. } => self.gap(src, lane),
             Instr::Binary { op: BinaryOp::MulWide, ty, a, b, .. } => {
-                let read = |reg: Reg| {
-                    let word = registers.word(reg, lane);
-                    let (value, read) = (self.value(reg, lane, word), read_as(word, ty.is_signed()));
-                    let as_read = value.may_be(read) || self.is_open(reg);
-                    (if as_read { read } else { value.exact() }, read, value.origin)
-                };
-                let ((x, p, first), (y, q, second)) = (read(a), read(b));
-                here(x.wrapping_mul(y).wrapping_sub(p.wrapping_mul(q)), first.min(second))
+                let factors = [a, b].map(|reg| self.widened(reg, ty, registers, lane));
+                gap(factors, pc, |[x, y]| x.wrapping_mul(y))
             }
             _ => {
-                let mut origin = NOWHERE;
-                let mut operand = |reg: Reg| {
-                    let (difference, begun) = self.difference(reg, lane);
-                    origin = origin.min(begun);
-                    let computed = registers.value(reg, 2, lane);
-                    (computed, computed.wrapping_add_signed(difference))
-                };
-                let arithmetic = gridproof_launch::Arithmetic::FUSED;
-                let (computed, exact) = match *instr {
+                let operand = |reg: Reg| Widened::new(registers.value(reg, 2, lane), self.gap(reg, lane));
+                match *instr {
                     Instr::Unary { op, ty, a, .. } => {
-                        let (p, x) = operand(a);
-                        (semantics::unary(op, ty, p, arithmetic), semantics::unary(op, ty, x, arithmetic))
+                        gap([operand(a), Widened::NOTHING], pc, |[x, _]| semantics::unary(op, ty, x, FUSED))
                     }
                     Instr::Binary { op, ty, a, b, .. } => {
-                        let (p, x) = operand(a);
-                        let (q, y) = if is_shift(instr) {
-                            let count = u64::from(registers.word(b, lane));
-                            (count, count)
-                        } else {
-                            operand(b)
-                        };
-                        (semantics::binary(op, ty, p, q, arithmetic), semantics::binary(op, ty, x, y, arithmetic))
+                        let count = || Widened::new(u64::from(registers.word(b, lane)), Gap::NONE);
+                        let second = if is_shift(instr) { count() } else { operand(b) };
+                        gap([operand(a), second], pc, |[x, y]| semantics::binary(op, ty, x, y, FUSED))
                     }
                     Instr::Ternary { op, ty, a, b, c, .. } => {
-                        let ((p, x), (q, y), (r, z)) = (operand(a), operand(b), operand(c));
-                        let computed = semantics::ternary(op, ty, p, q, r, arithmetic);
-                        (computed, semantics::ternary(op, ty, x, y, z, arithmetic))
+                        let operands = [a, b, c].map(operand);
+                        gap(operands, pc, |[x, y, z]| semantics::ternary(op, ty, x, y, z, FUSED))
                     }
-                    _ => (0, 0),
-                };
-                here(exact.wrapping_sub(computed).cast_signed(), origin)
+                    _ => Gap::NONE,
+                }
             }
         }
+    }
+
+    /// A 32-bit register as an instruction widens it.
+    fn widened(&self, reg: Reg, ty: Scalar, registers: &Registers, lane: u32) -> Widened {
+        let word = registers.word(reg, lane);
+        let (value, read) = (self.value(reg, lane, word), read_as(word, ty.is_signed()));
+        let as_read = value.may_be(read) || self.is_open(reg);
+        let difference = if as_read { 0 } else { value.exact().wrapping_sub(read) };
+        Widened::new(read.cast_unsigned(), Gap { difference, origin: value.origin, doubt: value.doubt })
     }
 
     fn one(&self, instr: &Instr, registers: &Registers, lane: u32, pc: u32) -> Value {
@@ -336,9 +375,9 @@ impl Exact {
         match *instr {
             Instr::Copy { src, .. } | Instr::CheckIndex { index: src, .. } => operand(src),
             Instr::Convert { from, to, src, .. } if from.bits() == 64 => {
-                let (difference, origin) = self.difference(src, lane);
-                let exact = registers.value(src, 2, lane).cast_signed().wrapping_add(difference);
-                settle(i128::from(exact), to, origin, pc)
+                let gap = self.gap(src, lane);
+                let exact = registers.value(src, 2, lane).cast_signed().wrapping_add(gap.difference);
+                settle(i128::from(exact), to, gap.origin, pc).doubted(gap.doubt)
             }
             Instr::Convert { src, .. } => operand(src),
             Instr::Select { condition, accept, reject, .. } => {
@@ -457,7 +496,7 @@ impl Exact {
                 }
             }
         }
-        result.unwrap_or(Value::one(0, NOWHERE))
+        result.unwrap_or(Value::one(0, NOWHERE)).doubted(doubt(&operands, pc, compute))
     }
 
     /// Files what [`Self::before`] found, now that the result stands in `dst`.
@@ -503,17 +542,17 @@ impl Exact {
 
     #[inline(never)]
     fn forget_wide(&mut self, dst: Reg, mask: &Mask) {
-        self.store_wide(dst, mask, &vec![(0, NOWHERE); self.lanes]);
+        self.store_wide(dst, mask, &vec![Gap::NONE; self.lanes]);
     }
 
     #[inline(never)]
-    fn store_wide(&mut self, dst: Reg, mask: &Mask, values: &[(i64, u32)]) {
-        let blank = || Box::new(WideRow { differences: vec![0; self.lanes], origins: vec![NOWHERE; self.lanes] });
+    fn store_wide(&mut self, dst: Reg, mask: &Mask, values: &[Gap]) {
+        let blank = || vec![Gap::NONE; self.lanes].into_boxed_slice();
         let mut row = self.wide[at(dst.0)].take().unwrap_or_else(blank);
         for lane in mask.lanes() {
-            (row.differences[at(lane)], row.origins[at(lane)]) = values[at(lane)];
+            row[at(lane)] = values[at(lane)];
         }
-        if row.differences.iter().any(|&difference| difference != 0) {
+        if !row.iter().all(Gap::is_none) {
             self.wide[at(dst.0)] = Some(row);
         }
     }
@@ -531,7 +570,8 @@ impl Exact {
         let everyone = if mask.whole { mask.bits } else { u128::MAX };
         let clean = (0..narrow(self.lanes)).filter(|lane| everyone >> lane & 1 == 1).all(|lane| {
             let word = registers.word(dst, lane);
-            row.values[at(lane)].candidates() == [i64::from(word)] && word < TOP
+            let value = &row.values[at(lane)];
+            value.candidates() == [i64::from(word)] && word < TOP && value.doubt.distance == 0
         });
         if clean {
             self.spare.push(row);
@@ -670,6 +710,50 @@ fn combine(op: BinaryOp, x: i128, y: i128) -> i128 {
         BinaryOp::ShrClamp => x >> y.clamp(0, 64),
         _ => x >> (y & 31),
     }
+}
+
+/// A 64-bit operand: as it was computed, exact, and exact in the other reading.
+#[derive(Clone, Copy, Debug)]
+struct Widened {
+    computed: u64,
+    exact: u64,
+    other: u64,
+    origin: u32,
+    doubted_at: u32,
+}
+
+impl Widened {
+    const NOTHING: Self = Self { computed: 0, exact: 0, other: 0, origin: NOWHERE, doubted_at: NOWHERE };
+
+    const fn new(computed: u64, gap: Gap) -> Self {
+        let exact = computed.wrapping_add_signed(gap.difference);
+        let other = exact.wrapping_add_signed(gap.doubt.distance);
+        Self { computed, exact, other, origin: gap.origin, doubted_at: gap.doubt.origin }
+    }
+}
+
+/// What goes with the result of a 64-bit operation.
+fn gap<const N: usize>(operands: [Widened; N], pc: u32, compute: impl Fn([u64; N]) -> u64) -> Gap {
+    let difference = |one: u64, other: u64| one.wrapping_sub(other).cast_signed();
+    let first = |origins: [u32; N]| origins.into_iter().min().filter(|origin| *origin != NOWHERE).unwrap_or(pc);
+    let exact = compute(operands.map(|operand| operand.exact));
+    let wrapped = difference(exact, compute(operands.map(|operand| operand.computed)));
+    let distance = difference(compute(operands.map(|operand| operand.other)), exact);
+    let origin = if wrapped == 0 { NOWHERE } else { first(operands.map(|operand| operand.origin)) };
+    let doubted_at = if distance == 0 { NOWHERE } else { first(operands.map(|operand| operand.doubted_at)) };
+    Gap { difference: wrapped, origin, doubt: Doubt { distance, origin: doubted_at } }
+}
+
+/// The distance to the other reading of a 32-bit result. Beyond 64 bits there is none.
+fn doubt(operands: &[Value; 3], pc: u32, compute: impl Fn([i128; 3]) -> i128) -> Doubt {
+    if operands.iter().all(|value| value.doubt.distance == 0) {
+        return Doubt::NONE;
+    }
+    let exact = operands.map(|value| i128::from(value.exact()));
+    let other = operands.map(|value| i128::from(value.exact()) + i128::from(value.doubt.distance));
+    let distance = i64::try_from(compute(other) - compute(exact)).unwrap_or(0);
+    let begun = operands.iter().map(|value| value.doubt.origin).min().filter(|origin| *origin != NOWHERE);
+    Doubt { distance, origin: begun.unwrap_or(pc) }
 }
 
 /// An exact result and whether it fits the 32 bits it is kept in. Beyond 64 bits it starts anew.

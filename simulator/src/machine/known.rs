@@ -7,9 +7,12 @@
 //! other where one comes before a write that is read before the other: the ISA has them in one order ("Fence-SC"), which
 //! cannot be the other way round there.
 
+use std::collections::BTreeMap;
+
 use super::clock::{Clock, Kinds, NOTHING, Source, View};
 use crate::cast::wide;
-use crate::memory::messages::{Message, Place};
+use crate::ir::{AtomicOp, Scalar};
+use crate::memory::messages::{Memory, Message, Place};
 
 /// A fence that later writes pass on.
 #[derive(Clone, Debug)]
@@ -67,6 +70,19 @@ pub struct Known {
     fences: Vec<Fence>,
     found: Vec<Note>,
     left: Vec<Note>,
+    /// Atomics on each place since its invocations met: by whom, and of what kind where all were of one.
+    atomics: BTreeMap<(Memory, u64), (u128, Option<Kind>)>,
+}
+
+/// What an atomic does, as far as its order matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It reads.
+    Reads,
+    /// Nobody looks at what it returns, and it commutes with its like.
+    Commutes(AtomicOp, Scalar),
+    /// Neither.
+    Other,
 }
 
 impl Known {
@@ -81,7 +97,18 @@ impl Known {
             fences: Vec::new(),
             found: Vec::new(),
             left: Vec::new(),
+            atomics: BTreeMap::new(),
         }
+    }
+
+    /// Notes an atomic of a lane. Whether another lane had one there since they met, and the order of the two matters: it is
+    /// not explored, as they are in one subgroup.
+    pub fn shares(&mut self, lane: u32, place: Place, kind: Kind) -> bool {
+        let known = self.atomics.entry((place.memory, place.offset)).or_insert((0, Some(kind)));
+        known.0 |= 1 << lane;
+        known.1 = known.1.filter(|known| *known == kind);
+        let in_any_order = matches!(known.1, Some(Kind::Reads | Kind::Commutes(..)));
+        !self.lockstep && !in_any_order && known.0.count_ones() > 1
     }
 
     const fn source(&self) -> Source {
@@ -199,6 +226,10 @@ impl Known {
     pub fn meet(&mut self, lanes: u128) {
         let mut news = View::default();
         self.arrive(lanes, &mut news);
+        self.atomics.retain(|_, (there, _)| {
+            *there &= !lanes;
+            *there != 0
+        });
         if lanes == u128::MAX {
             self.groups = vec![(lanes, news)];
         } else {
@@ -219,6 +250,7 @@ impl Known {
         news.learn_all(Kinds::ALL, source, now);
         for known in &mut everyone {
             known.time = now;
+            known.atomics.clear();
             if kinds == Kinds::ALL {
                 known.groups = vec![(u128::MAX, news.clone())];
                 continue;
@@ -323,7 +355,8 @@ impl Known {
         let fences: u64 = self.fences.iter().map(|fence| fence.base.footprint()).sum();
         let notes: u64 = self.found.iter().chain(&self.left).map(|note| note.message.footprint()).sum();
         let own = wide((self.found.len() + self.left.len()) * size_of::<Note>());
-        groups + fences + notes + own
+        let atomics = wide(self.atomics.len() * size_of::<((Memory, u64), (u128, Option<Kind>))>());
+        groups + fences + notes + own + atomics
     }
 }
 

@@ -3,9 +3,10 @@
 use super::access::{Pattern, Place, Touch, action_of, class_of, cross_class, element_of};
 use super::clock::{Kinds, View};
 use super::environment::Environment;
-use super::known::{Known, Strength};
+use super::known::{Kind, Known, Strength};
 use super::registers::Lanes;
 use super::subgroup::Subgroup;
+use crate::analysis::commutes;
 use crate::cast::{at, low};
 use crate::finding::Action;
 use crate::ir::{Access, AccessKind, AtomicOp, Order, Reg, Scope, Space};
@@ -181,7 +182,15 @@ impl Subgroup {
         let offset = place.start + self.addresses[at(lane)];
         let location = Location { memory, offset, bytes: u64::from(access.scalar.bits() / 8) };
         let party = Party { workgroup: env.workgroup.index, wide: is_wide(scope) };
-        if op != AtomicOp::Store {
+        let kind = match op {
+            AtomicOp::Load => Kind::Reads,
+            _ if access.result.is_none() && access.exchanged.is_none() && commutes(op, access.scalar) => {
+                Kind::Commutes(op, access.scalar)
+            }
+            _ => Kind::Other,
+        };
+        env.recorder.lanes_took_turns |= known.shares(lane, location, kind);
+        if op != AtomicOp::Store && env.linked.atomics_order {
             let (message, (chain, index)) = history.messages.read(location, party).unwrap_or_default();
             if chain != 0 {
                 known.saw(lane, chain, index);

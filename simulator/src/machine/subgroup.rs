@@ -302,8 +302,12 @@ impl Subgroup {
                     continue;
                 }
                 Instr::JumpIf { condition, when, target } => {
-                    let back = target.0 <= self.pc;
+                    let from = self.pc;
+                    let back = target.0 <= from;
                     self.branch(condition, when, target.0);
+                    if let Some(lens) = &linked.lens {
+                        lens.jump(from, self.pc);
+                    }
                     if back && linked.fair && !self.ready.is_empty() {
                         self.be_fair(env);
                     }

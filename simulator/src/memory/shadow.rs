@@ -510,6 +510,11 @@ impl Flags {
         }
     }
 
+    /// Whether all of `other` is flagged here.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.words.iter().all(|(word, bits)| bits & !self.words.get(word).copied().unwrap_or(0) == 0)
+    }
+
     /// Whether nothing is flagged.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()

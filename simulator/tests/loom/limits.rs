@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gridproof_simulator::SimulateError;
 use gridproof_simulator::explore::loom::{Limit, LoomOptions, Units, Verdict, run_model};
 
-use crate::launches::{config, explore, options, subgroups, wgsl};
+use crate::launches::{config, explore, options, ptx, subgroups, wgsl};
 
 fn refused(launch: &gridproof_launch::Launch, options: &LoomOptions) -> String {
     match run_model(launch, &config(), options) {
@@ -60,4 +60,19 @@ fn a_loop_that_touches_nothing_shared_runs_out_of_instructions() {
     let launch = wgsl(["u32", "u32"], 1, body, 2);
     let verdict = explore(&launch, &options()).verdict;
     assert!(matches!(verdict, Verdict::Limit(Limit::Instructions(_))), "{verdict:?}");
+}
+
+/// Subgroup 0 goes on, the other two meet: their order against what it does is not this engine's to see.
+#[test]
+fn a_barrier_of_some_subgroups_is_not_judged() {
+    let kernel = |barrier: &str| {
+        let mut launch = ptx(&[&format!(
+            "mov.u32 %r2, %tid.x;\nsetp.lt.u32 %p2, %r2, 32;\n{barrier}\natom.relaxed.gpu.global.add.u32 %r3, [%rd2], 1;"
+        )]);
+        launch.dispatches[0].workgroup = Some([96, 1, 1]);
+        explore(&launch, &subgroups()).verdict
+    };
+    assert_eq!(kernel("@!%p2 bar.sync 1, 64;"), Verdict::Limit(Limit::Arrival));
+    assert_eq!(kernel("bar.sync 1, 96;"), Verdict::Clean);
+    assert_eq!(kernel("bar.sync 0;"), Verdict::Clean);
 }

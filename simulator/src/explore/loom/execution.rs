@@ -279,7 +279,11 @@ impl Execution {
         if is_unit && party.resident.workgroup.arrivals.iter().any(|arrivals| arrivals.gone_on > 0) {
             return Err(Limit::Arrival);
         }
-        if settle(&mut party.resident, &self.subject.linked, &mut self.intervals) {
+        let left = settle(&mut party.resident, &self.subject.linked, &mut self.intervals);
+        if is_unit && left.iter().any(|left| left.of_some) {
+            return Err(Limit::Arrival);
+        }
+        if !left.is_empty() {
             self.release(position, subgroup, event, &waiting, true);
             return Ok(());
         }

@@ -186,7 +186,7 @@ pub enum Limit {
     Accesses(usize),
     /// Barriers diverged, which is not for this engine to judge.
     Divergence,
-    /// A named barrier that some only arrive at, which this engine does not model.
+    /// A named barrier of a part of the subgroups, or that some only arrive at, which this engine does not model.
     Arrival,
     /// An earlier dispatch ran out of a budget of the configuration.
     EarlierDispatch(&'static str),

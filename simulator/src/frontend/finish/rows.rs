@@ -62,7 +62,7 @@ pub(in crate::frontend) fn share(program: &mut Program) {
         visit(instr, &mut program.tables, &mut |row, _, _| *row = number(*row));
     }
     program.constants.iter_mut().for_each(|(row, _)| *row = number(*row));
-    program.narrowed.iter_mut().for_each(|(row, _)| *row = number(*row));
+    program.narrowed.iter_mut().chain(&mut program.folded).for_each(|(row, _)| *row = number(*row));
     program.zeroed.iter_mut().for_each(|row| *row = number(*row));
     program.rows = rows.first + u32::try_from(rows.slots.len()).unwrap_or(u32::MAX);
     program.rows = program.rows.max(1);

@@ -3,6 +3,7 @@
 //! [`parse`] gives the module's syntax tree ([`ast`]), [`lower`] makes the program.
 
 pub mod ast;
+mod folded;
 mod lower;
 mod narrowed;
 pub mod parse;

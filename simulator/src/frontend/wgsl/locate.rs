@@ -70,6 +70,18 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_long_lines_count_every_character() {
+        let text = "aé€\n".to_owned() + &"é€x".repeat(2000);
+        let source = Source::new("a.wgsl", Some(text.as_str().into()));
+        for (at, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            let before = &text[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|&character| character != '\n').count() + 1;
+            assert_eq!(source.line_column(at), (saturating(line), saturating(column)), "byte {at}");
+        }
+    }
+
+    #[test]
     fn without_a_text_there_is_no_line() {
         assert_eq!(Source::new("a.spv", None).position(naga::Span::new(20, 24)), (0, 0));
     }

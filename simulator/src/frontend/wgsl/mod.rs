@@ -47,6 +47,9 @@ use promotion::Promotion;
 /// Bytes of stack for the front end's thread. Only the part that is used is ever backed by memory.
 const STACK: usize = 256 << 20;
 
+/// Name of the front end's thread. Its panics come back as errors about the module, so a panic hook need not tell them.
+pub const THREAD: &str = "frontend";
+
 /// Lowers one entry point.
 ///
 /// # Errors
@@ -59,14 +62,23 @@ pub fn lower(module: &Module, dispatch: &Dispatch) -> Result<Program, SimulateEr
     let source = Source::new(&module.name, text);
     let failed = |what: &str| source.error(naga::Span::UNDEFINED, format!("the front end failed: {what}"));
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("frontend".to_owned()).stack_size(STACK);
+        let thread = std::thread::Builder::new().name(THREAD.to_owned()).stack_size(STACK);
         let work = thread.spawn_scoped(scope, || lower_here(module, dispatch, &source));
         match work.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(failed("it panicked on this module")),
+            Ok(Err(panic)) => Err(failed(&format!(
+                "it panicked on this module, a defect of naga or of gridproof: {}",
+                words(&*panic)
+            ))),
             Err(error) => Err(failed(&error.to_string())),
         }
     })
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 fn lower_here(module: &Module, dispatch: &Dispatch, source: &Source) -> Result<Program, SimulateError> {
@@ -160,6 +172,7 @@ impl<'m> Lowering<'m> {
             rows: laid.rows,
             constants: laid.constants,
             narrowed: Vec::new(),
+            folded: Vec::new(),
             zeroed: Vec::new(),
             tables: laid.tables,
             bindings: self.bindings,

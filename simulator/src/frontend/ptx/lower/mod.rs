@@ -134,7 +134,7 @@ pub(super) fn lower(
     let reach = Reach::new(entry, &module.functions);
     lowerer.place_module(&reach, dispatch)?;
     lowerer.kernel(entry)?;
-    Ok(lowerer.finish(entry, workgroup_size))
+    Ok(lowerer.finish(entry, workgroup_size, dispatch))
 }
 
 fn find_entry<'m, 't>(module: &'m Module<'t>, source: &Source, name: &str) -> Lowered<&'m Function<'t>> {
@@ -173,7 +173,7 @@ impl<'t> Lowerer<'_, 't> {
         Ok(size)
     }
 
-    fn finish(mut self, entry: &Function<'t>, workgroup_size: [u32; 3]) -> Program {
+    fn finish(mut self, entry: &Function<'t>, workgroup_size: [u32; 3], dispatch: &Dispatch) -> Program {
         let small = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).next_multiple_of(4);
         let mut unfinished = std::mem::replace(&mut self.emitter, Emitter::new()).into_unfinished();
         finish::mark_variables(&mut unfinished);
@@ -187,6 +187,7 @@ impl<'t> Lowerer<'_, 't> {
             rows: laid.rows,
             constants: laid.constants,
             narrowed: Vec::new(),
+            folded: Vec::new(),
             zeroed: Vec::new(),
             tables: laid.tables,
             bindings: self.bindings,
@@ -206,6 +207,9 @@ impl<'t> Lowerer<'_, 't> {
         };
         crate::pointees::note(&mut program);
         super::narrowed::note(&mut program);
+        if super::folded::can_matter(dispatch) {
+            super::folded::note(&mut program);
+        }
         rows::share(&mut program);
         program
     }

@@ -6,6 +6,9 @@ use super::emit::Emitter;
 use crate::frontend::ptx::ast::{Type, Variable};
 use crate::ir::Reg;
 
+/// Digits of the largest 32-bit number.
+const NUMBER: usize = 10;
+
 /// Rows of a register of a type.
 pub(super) const fn rows_of(ty: Type, vector: u32) -> u32 {
     let one = match ty.bits() {
@@ -97,8 +100,9 @@ impl Scope<'_> {
         }
         let prefix = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
         let digits = name.get(prefix.len()..)?;
-        // A family's own prefix may end in digits: try every split.
-        (0..digits.len()).find_map(|cut| {
+        // A family's own prefix may end in digits: try every split. No number of a register is longer than NUMBER, and a
+        // hostile name has megabytes of digits.
+        (digits.len().saturating_sub(NUMBER)..digits.len()).find_map(|cut| {
             let number = digits.get(cut..)?;
             let &(ty, count) = self.families.get(name.get(..prefix.len() + cut)?)?;
             let plain = number.len() == 1 || !number.starts_with('0');

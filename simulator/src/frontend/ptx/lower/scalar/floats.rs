@@ -60,6 +60,15 @@ pub(super) enum Plain {
     MultiplyAdd,
 }
 
+impl Plain {
+    /// Whether a result below the smallest normal number may round up to it. `.ftz` makes it a zero all the same, as it
+    /// looks at the result before it is rounded (seen on an H200), where a plain instruction is flushed after. A sum of
+    /// normal numbers is exact there.
+    fn rounds_denormals(self) -> bool {
+        matches!(self, Self::MultiplyAdd | Self::Binary(BinaryOp::Mul | BinaryOp::Div))
+    }
+}
+
 impl<'t> Lowerer<'_, 't> {
     /// `add`, `sub`, `mul`, `fma`, `mad`, `div`.
     pub(super) fn float_arithmetic(&mut self, instruction: &Instruction<'t>) -> Lowered<()> {
@@ -152,7 +161,7 @@ impl<'t> Lowerer<'_, 't> {
         }
         if flags.has("approx") {
             self.float_table_to(FloatOp::DivApproximate, ty, flags, dst, sources);
-        } else if is_plain(ty, flags) {
+        } else if is_plain(ty, flags) && !(flags.has("ftz") && plain.rounds_denormals()) {
             self.plain_to(plain, ty, flags, dst, sources);
         } else {
             self.float_table_to(table, ty, flags, dst, sources);
