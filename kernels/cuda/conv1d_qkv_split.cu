@@ -1,13 +1,13 @@
 // Causal depthwise convolution over the tokens of several sequences, SiLU, and the split of its channels into q, k and
 // v, after lightseekorg/tokenspeed pull request 382.
 //
-// The twin of ../wgsl/conv1d_qkv_split.wgsl: the same grid, barrier and owners of every load and store, and the same
-// order of additions, so that both leave the same bits; that file says what is kept from upstream and what is mapped
-// anew.
+// The twin of ../wgsl/conv1d_qkv_split.wgsl: the same grid and barrier, the same order of additions, and so the same
+// bits; that file says what is kept from upstream and what is mapped anew.
 //
-// What differs: offsets have 64 bits; an invocation asks for all tokens of its chunk before it computes with the first;
-// the state is copied 16 bytes at a time where rows start at multiples of that; with an odd q, k, v or stride, where a
-// word would belong to two rows, everything goes by single elements.
+// What differs: offsets have 64 bits; a workgroup has 64 invocations of four channels each, which ask for all tokens of
+// their chunk before they compute with the first; the state is copied 16 bytes at a time where rows start at multiples
+// of that; with an odd q, k, v or stride, where a word would belong to two rows, everything goes by single elements. The
+// rare arguments of SiLU are looked for in all results of an invocation together.
 
 #include "numerics.cuh"
 
@@ -48,10 +48,13 @@
 
 typedef unsigned short Element;
 
-constexpr unsigned int INVOCATIONS = 128;
+// Channels of an invocation, and words of them.
+constexpr unsigned int CHANNELS = 4;
+constexpr unsigned int OWN_WORDS = CHANNELS / 2;
 // Tokens and channels of a workgroup.
 constexpr unsigned int CHUNK = 8;
 constexpr unsigned int BLOCK = 256;
+constexpr unsigned int INVOCATIONS = BLOCK / CHANNELS;
 constexpr unsigned int DIM = (unsigned int)Q_DIM + K_DIM + V_DIM;
 // Rows of a state.
 constexpr unsigned int HISTORY = WIDTH - 1;
@@ -60,12 +63,14 @@ constexpr unsigned int VECTOR = 4;
 constexpr unsigned int ROW = BLOCK / (2 * VECTOR);
 // Whether two neighbouring channels are always one word.
 constexpr bool WORDS = Q_DIM % 2 == 0 && K_DIM % 2 == 0 && V_DIM % 2 == 0 && STRIDE % 2 == 0;
+// Whether an invocation's channels always belong to one tensor, and are one piece of a row.
+constexpr bool WHOLE =
+    Q_DIM % CHANNELS == 0 && K_DIM % CHANNELS == 0 && V_DIM % CHANNELS == 0 && STRIDE % CHANNELS == 0;
 // Whether eight are always 16 bytes.
 constexpr bool VECTORS = WORDS && DIM % (2 * VECTOR) == 0 && STRIDE % (2 * VECTOR) == 0;
 
 static_assert(WIDTH >= 2 && WIDTH <= 4, "2 to 4 taps");
 static_assert(Q_DIM >= 1 && K_DIM >= 1 && V_DIM >= 1 && STRIDE >= DIM, "channels, and a row for all of them");
-static_assert(HISTORY * ROW <= INVOCATIONS, "somebody for every vector of the state");
 
 // What a launch is given.
 struct Tensors {
@@ -122,7 +127,11 @@ GP_FUNCTION float number(unsigned int bits) {
     return F16 ? gp_f16_to_f32(bits) : gp_bf16_to_f32(bits);
 }
 
-// Two numbers as a word, or the two of a word, low half first.
+// Two numbers, neither of which is a NaN, as a word; then any two, and the two of a word: the low half first.
+GP_FUNCTION unsigned int packed_numbers(float low, float high) {
+    return F16 ? gp_f16x2_numbers(low, high) : gp_bf16x2_numbers(low, high);
+}
+
 GP_FUNCTION unsigned int packed(float low, float high) {
     return F16 ? gp_f16x2_pack(low, high) : gp_bf16x2_pack(low, high);
 }
@@ -182,16 +191,51 @@ GP_FUNCTION void store_vector(Element *to, unsigned int channel, const unsigned 
     }
 }
 
+// The words of an invocation, as far as there are channels; zeros behind them.
+struct Words {
+    unsigned int word[OWN_WORDS];
+};
+
+GP_FUNCTION Words load_words(const Element *from, unsigned int channel) {
+    Words words = {};
+    if constexpr (WHOLE) {
+        uint2 both = *(const uint2 *)from;
+        words.word[0] = both.x;
+        words.word[1] = both.y;
+    } else {
+#pragma unroll
+        for (unsigned int i = 0; i < OWN_WORDS; i++) {
+            if (channel + 2 * i < DIM) {
+                words.word[i] = load_pair(from + 2 * i, channel + 2 * i);
+            }
+        }
+    }
+    return words;
+}
+
+GP_FUNCTION void store_words(Element *to, unsigned int channel, const Words &words) {
+    if constexpr (WHOLE) {
+        *(uint2 *)to = make_uint2(words.word[0], words.word[1]);
+    } else {
+#pragma unroll
+        for (unsigned int i = 0; i < OWN_WORDS; i++) {
+            if (channel + 2 * i < DIM) {
+                store_pair(to + 2 * i, channel + 2 * i, words.word[i]);
+            }
+        }
+    }
+}
+
 // The tokens before a chunk, oldest first: of `x`, of the state, or zeros.
 GP_FUNCTION void load_before(const Tensors &tensors, const Chunk &chunk, bool initial, unsigned int channel,
-                             unsigned int (&words)[HISTORY + CHUNK]) {
+                             Words (&words)[HISTORY + CHUNK]) {
 #pragma unroll
     for (unsigned int row = 0; row < HISTORY; row++) {
-        words[row] = 0;
+        words[row] = Words{};
         if (chunk.first > 0) {
-            words[row] = load_pair(tensors.x + (chunk.row + row - HISTORY) * STRIDE + channel, channel);
+            words[row] = load_words(tensors.x + (chunk.row + row - HISTORY) * STRIDE + channel, channel);
         } else if (initial) {
-            words[row] = load_pair(tensors.conv_state + state_offset(chunk, row) + channel, channel);
+            words[row] = load_words(tensors.conv_state + state_offset(chunk, row) + channel, channel);
         }
     }
 }
@@ -200,23 +244,31 @@ GP_FUNCTION void load_before(const Tensors &tensors, const Chunk &chunk, bool in
 // All values are read before any is stored, by whichever invocation, and so are the taps.
 GP_FUNCTION void rewrite_state(const Tensors &tensors, const Chunk &chunk, bool initial, unsigned int block,
                                unsigned int local) {
-    unsigned int row = local / ROW;
-    unsigned int channel = block + local % ROW * 2 * VECTOR;
-    bool owns = row < HISTORY && channel < DIM;
-    unsigned int after = chunk.length + row;
-    unsigned int kept[VECTOR] = {0, 0, 0, 0};
-    if (owns) {
-        if (after >= HISTORY) {
-            load_vector(tensors.x + (chunk.row + after - HISTORY) * STRIDE + channel, channel, kept);
-        } else if (initial) {
-            load_vector(tensors.conv_state + state_offset(chunk, after) + channel, channel, kept);
+    constexpr unsigned int ROUNDS = (HISTORY * ROW + INVOCATIONS - 1) / INVOCATIONS;
+    unsigned int kept[ROUNDS][VECTOR] = {};
+#pragma unroll
+    for (unsigned int round = 0; round < ROUNDS; round++) {
+        unsigned int row = (round * INVOCATIONS + local) / ROW;
+        unsigned int channel = block + local % ROW * 2 * VECTOR;
+        unsigned int after = chunk.length + row;
+        if (row < HISTORY && channel < DIM) {
+            if (after >= HISTORY) {
+                load_vector(tensors.x + (chunk.row + after - HISTORY) * STRIDE + channel, channel, kept[round]);
+            } else if (initial) {
+                load_vector(tensors.conv_state + state_offset(chunk, after) + channel, channel, kept[round]);
+            }
         }
     }
     if constexpr (!MISSING_STATE_BARRIER) {
         __syncthreads();
     }
-    if (owns) {
-        store_vector(tensors.conv_state + state_offset(chunk, row) + channel, channel, kept);
+#pragma unroll
+    for (unsigned int round = 0; round < ROUNDS; round++) {
+        unsigned int row = (round * INVOCATIONS + local) / ROW;
+        unsigned int channel = block + local % ROW * 2 * VECTOR;
+        if (row < HISTORY && channel < DIM) {
+            store_vector(tensors.conv_state + state_offset(chunk, row) + channel, channel, kept[round]);
+        }
     }
 }
 
@@ -241,65 +293,130 @@ GP_FUNCTION void load_weights(const Element *weight, unsigned int channel, float
     }
 }
 
-// Two channels of every token of a chunk, a word each. The first chunk of a sequence also rewrites its state.
-GP_FUNCTION void compute(const Tensors &tensors, const Chunk &chunk, bool initial, unsigned int channel,
-                         unsigned int local, unsigned int (&outputs)[CHUNK]) {
-    unsigned int words[HISTORY + CHUNK] = {};
-    bool owns = channel < DIM;
-    if (owns) {
-        load_before(tensors, chunk, initial, channel, words);
+// The convolution and SiLU of two channels.
+struct Filter {
+    float2 weights[WIDTH];
+    float2 start;
+
+    __device__ __forceinline__ Filter(const Tensors &tensors, unsigned int channel) {
+        load_weights(tensors.weight, channel, weights);
+        start = BIAS ? unpacked(load_pair(tensors.bias + channel, channel)) : make_float2(0.0f, 0.0f);
+    }
+
+    // From word `word` of the tokens of a chunk to the same word of the results.
+    __device__ __forceinline__ void apply(const Words (&words)[HISTORY + CHUNK], unsigned int word,
+                                          Words (&outputs)[CHUNK]) const {
+        float2 sums[CHUNK];
+        bool are_near = true;
 #pragma unroll
         for (unsigned int token = 0; token < CHUNK; token++) {
-            if (token < chunk.tokens) {
-                words[HISTORY + token] = load_pair(tensors.x + (chunk.row + token) * STRIDE + channel, channel);
+            float2 sum = start;
+#pragma unroll
+            for (unsigned int tap = 0; tap < WIDTH; tap++) {
+                float2 x = unpacked(words[token + tap].word[word]);
+                sum.x = gp_multiply_add(x.x, weights[tap].x, sum.x);
+                sum.y = gp_multiply_add(x.y, weights[tap].y, sum.y);
+            }
+            sums[token] = sum;
+            are_near = are_near & gp_silu_16_is_near(sum.x) & gp_silu_16_is_near(sum.y);
+            outputs[token].word[word] = packed_numbers(gp_silu_16_near(sum.x), gp_silu_16_near(sum.y));
+        }
+        if (!are_near) {
+#pragma unroll
+            for (unsigned int token = 0; token < CHUNK; token++) {
+                outputs[token].word[word] = packed(gp_silu_16(sums[token].x), gp_silu_16(sums[token].y));
+            }
+        }
+    }
+};
+
+// The channels of an invocation of every token of a chunk. The first chunk of a sequence also rewrites its state.
+GP_FUNCTION void compute(const Tensors &tensors, const Chunk &chunk, const int *has_initial_state,
+                         unsigned int channel, unsigned int local, Words (&outputs)[CHUNK]) {
+    Words words[HISTORY + CHUNK] = {};
+    bool owns = channel < DIM;
+    bool initial = chunk.first == 0 && has_initial_state[chunk.sequence] != 0;
+    if (owns) {
+        load_before(tensors, chunk, initial, channel, words);
+        const Element *first = tensors.x + chunk.row * STRIDE + channel;
+        if (chunk.tokens == CHUNK) {
+#pragma unroll
+            for (unsigned int token = 0; token < CHUNK; token++) {
+                words[HISTORY + token] = load_words(first + (size_t)token * STRIDE, channel);
+            }
+        } else {
+#pragma unroll
+            for (unsigned int token = 0; token < CHUNK; token++) {
+                if (token < chunk.tokens) {
+                    words[HISTORY + token] = load_words(first + (size_t)token * STRIDE, channel);
+                }
             }
         }
     }
     if (chunk.first == 0) {
-        rewrite_state(tensors, chunk, initial, channel - 2 * local, local);
+        rewrite_state(tensors, chunk, initial, channel - CHANNELS * local, local);
     }
-    if (!owns) {
-        return;
-    }
-    float2 weights[WIDTH];
-    load_weights(tensors.weight, channel, weights);
-    float2 start = BIAS ? unpacked(load_pair(tensors.bias + channel, channel)) : make_float2(0.0f, 0.0f);
 #pragma unroll
-    for (unsigned int token = 0; token < CHUNK; token++) {
-        if (token < chunk.tokens) {
-            float2 sum = start;
-#pragma unroll
-            for (unsigned int tap = 0; tap < WIDTH; tap++) {
-                float2 x = unpacked(words[token + tap]);
-                sum.x = gp_multiply_add(x.x, weights[tap].x, sum.x);
-                sum.y = gp_multiply_add(x.y, weights[tap].y, sum.y);
-            }
-            outputs[token] = packed(gp_silu(sum.x), gp_silu(sum.y));
+    for (unsigned int i = 0; i < OWN_WORDS; i++) {
+        if (channel + 2 * i < DIM) {
+            Filter(tensors, channel + 2 * i).apply(words, i, outputs);
         }
     }
 }
 
-// Where a channel of a token belongs, in q, k or v.
-GP_FUNCTION Element *destination(const Outputs &outputs, size_t row, unsigned int channel) {
+// Where a channel belongs: in q, k or v, the element of its first token, and from there to the next token's.
+struct Place {
+    Element *first;
+    size_t stride;
+};
+
+GP_FUNCTION Place place(const Outputs &outputs, size_t row, unsigned int channel) {
     // The channel that says where: with BLOCK_ROUTED the first one of the workgroup says it for all.
     unsigned int decisive = BLOCK_ROUTED ? channel / BLOCK * BLOCK : channel;
     if (decisive < Q_DIM) {
-        return outputs.q + row * Q_DIM + channel;
+        return Place{outputs.q + row * Q_DIM + channel, Q_DIM};
     }
     if (decisive < Q_DIM + K_DIM) {
-        return outputs.k + row * K_DIM + (channel - Q_DIM);
+        return Place{outputs.k + row * K_DIM + (channel - Q_DIM), K_DIM};
     }
-    return outputs.v + row * V_DIM + (channel - Q_DIM - K_DIM);
+    return Place{outputs.v + row * V_DIM + (channel - Q_DIM - K_DIM), V_DIM};
 }
 
-// Stores two channels of a token where they belong.
-GP_FUNCTION void store_routed(const Outputs &outputs, size_t row, unsigned int channel, unsigned int word) {
-    if constexpr (WORDS) {
-        *(unsigned int *)destination(outputs, row, channel) = word;
+// Stores the channels of an invocation of a chunk's tokens where they belong.
+template <typename Row>
+GP_FUNCTION void store_routed(const Outputs &outputs, const Chunk &chunk, unsigned int channel, const Row &row) {
+    if constexpr (WHOLE) {
+        Place to = place(outputs, chunk.row, channel);
+        if (chunk.tokens == CHUNK) {
+#pragma unroll
+            for (unsigned int token = 0; token < CHUNK; token++) {
+                store_words(to.first + token * to.stride, channel, row(token));
+            }
+        } else {
+#pragma unroll
+            for (unsigned int token = 0; token < CHUNK; token++) {
+                if (token < chunk.tokens) {
+                    store_words(to.first + token * to.stride, channel, row(token));
+                }
+            }
+        }
     } else {
-        *destination(outputs, row, channel) = (Element)word;
-        if (channel + 1 < DIM) {
-            *destination(outputs, row, channel + 1) = (Element)(word >> 16);
+#pragma unroll
+        for (unsigned int i = 0; i < CHANNELS; i += WORDS ? 2 : 1) {
+            if (channel + i < DIM) {
+                Place to = place(outputs, chunk.row, channel + i);
+#pragma unroll
+                for (unsigned int token = 0; token < CHUNK; token++) {
+                    if (token < chunk.tokens) {
+                        unsigned int word = row(token).word[i / 2];
+                        if constexpr (WORDS) {
+                            *(unsigned int *)(to.first + token * to.stride) = word;
+                        } else {
+                            to.first[token * to.stride] = (Element)(word >> (i % 2 * 16));
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -317,14 +434,11 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     }
     const Tensors tensors = {x, weight, bias, conv_state};
     const Outputs outputs = {q, k, v};
-    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * 2;
-    unsigned int words[CHUNK];
-    compute(tensors, chunk, has_initial_state[chunk.sequence] != 0, channel, threadIdx.x, words);
-#pragma unroll
-    for (unsigned int token = 0; token < CHUNK; token++) {
-        if (token < chunk.tokens && channel < DIM) {
-            store_routed(outputs, chunk.row + token, channel, words[token]);
-        }
+    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * CHANNELS;
+    Words words[CHUNK] = {};
+    compute(tensors, chunk, has_initial_state, channel, threadIdx.x, words);
+    if (channel < DIM) {
+        store_routed(outputs, chunk, channel, [&](unsigned int token) { return words[token]; });
     }
 }
 
@@ -339,13 +453,13 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
         return;
     }
     const Tensors tensors = {x, weight, bias, conv_state};
-    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * 2;
-    unsigned int words[CHUNK];
-    compute(tensors, chunk, has_initial_state[chunk.sequence] != 0, channel, threadIdx.x, words);
+    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * CHANNELS;
+    Words words[CHUNK] = {};
+    compute(tensors, chunk, has_initial_state, channel, threadIdx.x, words);
 #pragma unroll
     for (unsigned int token = 0; token < CHUNK; token++) {
         if (token < chunk.tokens && channel < DIM) {
-            store_pair(staging + (chunk.row + token) * DIM + channel, channel, words[token]);
+            store_words(staging + (chunk.row + token) * DIM + channel, channel, words[token]);
         }
     }
 }
@@ -358,14 +472,12 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
           Element *__restrict__ v) {
     const Chunk chunk = chunk_of({query_start_loc, cache_indices, chunk_sequence, chunk_token}, blockIdx.x);
     const Outputs outputs = {q, k, v};
-    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * 2;
+    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * CHANNELS;
     // The rows of a padded sequence were never written.
     if (chunk.slot < 0 || channel >= DIM) {
         return;
     }
-#pragma unroll 1
-    for (unsigned int token = 0; token < chunk.tokens; token++) {
-        size_t row = chunk.row + token;
-        store_routed(outputs, row, channel, load_pair(staging + row * DIM + channel, channel));
-    }
+    const Element *from = staging + chunk.row * DIM + channel;
+    store_routed(outputs, chunk, channel,
+                 [&](unsigned int token) { return load_words(from + (size_t)token * DIM, channel); });
 }

@@ -5,9 +5,11 @@
 // of additions, so that both leave the same bits; that file says what is kept from upstream and what is mapped anew.
 // Four teams lie in one subgroup here, so lanes always meet in shuffles.
 //
-// What differs: offsets have 64 bits; a lane asks for its part of the states before the convolution, so that memory is
-// busy while it computes; the quads of a lane lie 8 quads apart in workgroup memory, so that no two lanes of a team ask
-// one bank at a time.
+// What differs: offsets have 64 bits; an invocation convolves one word of this workgroup's heads, and one that has none
+// makes the gates; z is copied 16 bytes at a time, several blocks of it before any is stored; what does not depend on
+// the slot is asked for before the slot is known, and a lane's part of the states before the convolution, so that
+// memory is busy while it computes; the quads of a lane lie 8 quads apart in workgroup memory, so that no two lanes of
+// a team ask one bank at a time.
 
 #include "numerics.cuh"
 
@@ -70,6 +72,9 @@ static_assert(HV % H == 0, "a key head serves the same number of value heads as 
 __shared__ float4 mixed_query[HEAD / 4];
 __shared__ float4 mixed_key[HEAD / 4];
 __shared__ float4 mixed_value[HEAD / 4];
+
+// Its gates.
+__shared__ float2 alpha_and_beta;
 
 // What a launch is given, but the states of the recurrence and the output.
 struct Tensors {
@@ -136,12 +141,56 @@ GP_FUNCTION size_t input_word(unsigned int request, unsigned int head) {
 // From the values of a head to its z, in words of `qkvz`.
 constexpr unsigned int Z_DISTANCE = (INTERLEAVED ? RATIO : HV) * HEAD_WORDS;
 
-GP_FUNCTION void copy_z(const Tensors &tensors, Work work, Block block) {
-    size_t source = input_word(work.request, block.head) + Z_DISTANCE + block.first;
-    size_t destination = ((size_t)work.request * HV + block.head - 2 * H) * HEAD_WORDS + block.first;
-    for (unsigned int i = 0; i < block.words; i++) {
-        unsigned int word = i * LANES + work.lane;
-        tensors.z_out[destination + word] = tensors.qkvz[source + word];
+// Quads of words that a lane has of the z of a block, at most, and rounds of blocks that are copied at a time.
+constexpr unsigned int MOST_QUADS = MOST_WORDS / 4;
+constexpr unsigned int Z_ROUNDS = 2;
+
+// The z of some rounds of blocks: all of it is read before any is stored.
+struct ZPart {
+    uint4 quads[Z_ROUNDS][MOST_QUADS];
+
+    // Lets `visit` see every quad of this lane: its place here, in `qkvz` and in `z_out`, in quads.
+    template <typename Visit>
+    static __device__ __forceinline__ void each(const Work &work, unsigned int first_round, const Visit &visit) {
+#pragma unroll
+        for (unsigned int i = 0; i < Z_ROUNDS; i++) {
+            Block block = block_of((first_round + i) * TEAMS + work.team);
+            if (first_round + i < ROUNDS && (block.exists || SURPLUS_THREADS) && block.head >= 2 * H) {
+                size_t source = input_word(work.request, block.head) + Z_DISTANCE + block.first;
+                size_t destination = ((size_t)work.request * HV + block.head - 2 * H) * HEAD_WORDS + block.first;
+#pragma unroll
+                for (unsigned int quad = 0; quad < MOST_QUADS; quad++) {
+                    if (quad < block.words / 4) {
+                        unsigned int own = quad * LANES + work.lane;
+                        visit(i, quad, source / 4 + own, destination / 4 + own);
+                    }
+                }
+            }
+        }
+    }
+
+    __device__ __forceinline__ void load(const Tensors &tensors, const Work &work, unsigned int first_round) {
+        each(work, first_round, [&](unsigned int round, unsigned int quad, size_t source, size_t) {
+            quads[round][quad] = ((const uint4 *)tensors.qkvz)[source];
+        });
+    }
+
+    __device__ __forceinline__ void store(const Tensors &tensors, const Work &work, unsigned int first_round) const {
+        each(work, first_round, [&](unsigned int round, unsigned int quad, size_t, size_t destination) {
+            ((uint4 *)tensors.z_out)[destination] = quads[round][quad];
+        });
+    }
+};
+
+// Rounds in front of this one have blocks of q and k only.
+constexpr unsigned int FIRST_Z_ROUND = 4 * H / TEAMS;
+
+GP_FUNCTION void copy_z(const Tensors &tensors, const Work &work, unsigned int first_round) {
+#pragma unroll 1
+    for (unsigned int round = first_round; round < ROUNDS; round += Z_ROUNDS) {
+        ZPart part;
+        part.load(tensors, work, round);
+        part.store(tensors, work, round);
     }
 }
 
@@ -154,77 +203,99 @@ GP_FUNCTION float taps(float oldest, float middle, float newest, float x, unsign
     return gp_silu(gp_add(sum, bias));
 }
 
-// Two channels, oldest row first.
-GP_FUNCTION float2 convolve(const Tensors &tensors, size_t pair, uint4 rows) {
-    uint4 weights = tensors.conv_weight[pair];
-    unsigned int bias = tensors.conv_bias[pair];
-    return make_float2(taps(gp_f16x2_lo(rows.x), gp_f16x2_lo(rows.y), gp_f16x2_lo(rows.z), gp_f16x2_lo(rows.w),
-                            weights.x, weights.y, gp_f16x2_lo(bias)),
-                       taps(gp_f16x2_hi(rows.x), gp_f16x2_hi(rows.y), gp_f16x2_hi(rows.z), gp_f16x2_hi(rows.w),
-                            weights.z, weights.w, gp_f16x2_hi(bias)));
-}
-
 // Where a quad of the query or the key lies in workgroup memory.
 GP_FUNCTION unsigned int place(unsigned int quad) {
     return quad % 4 * LANES + quad / 4;
 }
 
-// Stores two channels of this workgroup's heads.
-GP_FUNCTION void store_mixed(const Work &work, unsigned int head, unsigned int word, float2 channels) {
-    unsigned int within = word % 2;
-    if (head == work.key_head) {
-        ((float2 *)&mixed_query[place(word / 2)])[within] = channels;
-    } else if (head == H + work.key_head) {
-        ((float2 *)&mixed_key[place(word / 2)])[within] = channels;
-    } else {
-        ((float2 *)&mixed_value[word / 2])[within] = channels;
-    }
+// Invocations that convolve: one for every word of this workgroup's three heads.
+constexpr unsigned int CONVOLVING = 3 * HEAD_WORDS;
+
+// The place of an invocation among those that convolve and those that do not. Which subgroups convolve depends on the
+// head, as it does where every subgroup has its own channels.
+GP_FUNCTION unsigned int turned(const Work &work) {
+    return (threadIdx.x + work.value_head % 4 * HEAD_WORDS) % INVOCATIONS;
 }
 
-// Convolves a block of this workgroup's heads. All of it is read before any of it is convolved: memory has more to do at
-// a time, and rows are not read late.
-GP_FUNCTION void take(const Tensors &tensors, const Work &work, Block block, size_t rows) {
-    bool own = block.head == work.key_head || block.head == H + work.key_head || block.head == 2 * H + work.value_head;
-    if (!own) {
-        return;
-    }
-    const unsigned int *source = tensors.qkvz + input_word(work.request, block.head) + block.first;
-    // Of all channels.
-    size_t pairs = first_word(block);
-    // The rows and the new token, oldest first.
-    uint4 words[MOST_WORDS];
-#pragma unroll
-    for (unsigned int i = 0; i < MOST_WORDS; i++) {
-        if (i < block.words) {
-            unsigned int word = i * LANES + work.lane;
-            const unsigned int *state = tensors.conv_state + rows + pairs + word;
-            words[i] = make_uint4(state[0], state[ROW_WORDS], state[2 * ROW_WORDS], source[word]);
-        }
-    }
-#pragma unroll
-    for (unsigned int i = 0; i < MOST_WORDS; i++) {
-        if (i < block.words) {
-            unsigned int word = i * LANES + work.lane;
-            store_mixed(work, block.head, block.first + word, convolve(tensors, pairs + word, words[i]));
-        }
-    }
-}
+// Two channels of one of this workgroup's heads: the query's, the key's and the value's words follow each other. What
+// does not depend on the slot is asked for before the slot is known.
+struct Convolution {
+    unsigned int word;
+    unsigned int part;
+    // The word, of all channels.
+    size_t pair;
+    uint4 weights;
+    unsigned int bias;
+    unsigned int x;
+    unsigned int rows[3];
 
-// All rounds of blocks.
-GP_FUNCTION void take_rounds(const Tensors &tensors, const Work &work, int index, size_t rows) {
-#pragma unroll 1
-    for (unsigned int round = 0; round < ROUNDS; round++) {
-        Block block = block_of(round * TEAMS + work.team);
-        if (block.exists || SURPLUS_THREADS) {
-            if (block.head >= 2 * H) {
-                copy_z(tensors, work, block);
-            }
-            if (index >= 0) {
-                take(tensors, work, block, rows);
+    __device__ __forceinline__ void load(const Tensors &tensors, const Work &work) {
+        word = turned(work) % HEAD_WORDS;
+        part = turned(work) / HEAD_WORDS;
+        if (part < 3) {
+            unsigned int head = part == 0 ? work.key_head : part == 1 ? H + work.key_head : 2 * H + work.value_head;
+            pair = (size_t)head * HEAD_WORDS + word;
+            weights = tensors.conv_weight[pair];
+            bias = tensors.conv_bias[pair];
+            x = tensors.qkvz[input_word(work.request, head) + word];
+        }
+    }
+
+    __device__ __forceinline__ void load_rows(const Tensors &tensors, size_t first) {
+        if (part < 3) {
+#pragma unroll
+            for (unsigned int row = 0; row < 3; row++) {
+                rows[row] = tensors.conv_state[first + pair + row * ROW_WORDS];
             }
         }
     }
-}
+
+    __device__ __forceinline__ void store() const {
+        if (part < 3) {
+            float2 channels = make_float2(
+                taps(gp_f16x2_lo(rows[0]), gp_f16x2_lo(rows[1]), gp_f16x2_lo(rows[2]), gp_f16x2_lo(x), weights.x,
+                     weights.y, gp_f16x2_lo(bias)),
+                taps(gp_f16x2_hi(rows[0]), gp_f16x2_hi(rows[1]), gp_f16x2_hi(rows[2]), gp_f16x2_hi(x), weights.z,
+                     weights.w, gp_f16x2_hi(bias)));
+            if (part == 0) {
+                ((float2 *)&mixed_query[place(word / 2)])[word % 2] = channels;
+            } else if (part == 1) {
+                ((float2 *)&mixed_key[place(word / 2)])[word % 2] = channels;
+            } else {
+                ((float2 *)&mixed_value[word / 2])[word % 2] = channels;
+            }
+        }
+    }
+};
+
+// The gates of this workgroup's head, made by an invocation that does not convolve.
+struct Gates {
+    unsigned short a;
+    unsigned short b;
+    unsigned short a_log;
+    unsigned short dt_bias;
+
+    __device__ __forceinline__ void load(const unsigned short *ba, const unsigned short *a_logs,
+                                         const unsigned short *dt_biases, const Work &work) {
+        if (turned(work) == CONVOLVING) {
+            const unsigned short *gates = ba + (size_t)work.request * 2 * HV;
+            unsigned int head = work.value_head;
+            unsigned int beta_at = INTERLEAVED ? head / RATIO * 2 * RATIO + head % RATIO : head;
+            b = gates[beta_at];
+            a = gates[beta_at + (INTERLEAVED ? RATIO : HV)];
+            a_log = a_logs[head];
+            dt_bias = dt_biases[head];
+        }
+    }
+
+    __device__ __forceinline__ void store(const Work &work) const {
+        if (turned(work) == CONVOLVING) {
+            float x = gp_add(gp_f16_to_f32(a), gp_f16_to_f32(dt_bias));
+            float g = gp_mul(-gp_exp(gp_f16_to_f32(a_log)), gp_softplus(x));
+            alpha_and_beta = make_float2(gp_exp(g), gp_sigmoid(gp_f16_to_f32(b)));
+        }
+    }
+};
 
 // What the rows will be, in the workgroup that shifts: three words for each word of each block of a lane. Loops over it
 // are unrolled, so that it stays in registers.
@@ -371,12 +442,19 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     unsigned int request = blockIdx.x / HV;
     unsigned int value_head = blockIdx.x % HV;
     const Work work = {request, value_head, value_head / RATIO, threadIdx.x / LANES, threadIdx.x % LANES};
+    ZPart z;
+    z.load(tensors, work, FIRST_Z_ROUND);
+    Convolution convolution;
+    convolution.load(tensors, work);
+    Gates gates;
+    gates.load(ba, a_log, dt_bias, work);
     int index = state_indices[request];
     // The first of the team's rows, of two in one word.
     unsigned int *own_rows = output + ((size_t)request * HV + value_head) * HEAD_WORDS + work.team * (ROWS / 2);
     if (index < 0) {
         // Skipped: its output is zero, and no state is touched.
-        take_rounds(tensors, work, index, 0);
+        z.store(tensors, work, FIRST_Z_ROUND);
+        copy_z(tensors, work, FIRST_Z_ROUND + Z_ROUNDS);
         if (work.lane == 0) {
             *(uint2 *)own_rows = make_uint2(0, 0);
         }
@@ -384,6 +462,7 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     }
     // In words, and in eights of elements, of which a row of the state has 16.
     size_t rows = (size_t)index * 3 * ROW_WORDS;
+    convolution.load_rows(tensors, rows);
     uint4 *state = ssm_state + (((size_t)index * HV + value_head) * HEAD + work.team * ROWS) * 16 + work.lane * 2;
     uint4 words[ROWS][2];
 #pragma unroll
@@ -395,7 +474,10 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     if (work.value_head == 0) {
         keep_rounds<0>(tensors, work, rows, kept);
     }
-    take_rounds(tensors, work, index, rows);
+    gates.store(work);
+    z.store(tensors, work, FIRST_Z_ROUND);
+    copy_z(tensors, work, FIRST_Z_ROUND + Z_ROUNDS);
+    convolution.store();
     __syncthreads();
 
     float query[ELEMENTS], key[ELEMENTS];
@@ -406,13 +488,8 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     scale(query, gp_mul(gp_rsqrt(gp_add(squares[0], EPSILON)), SCALE));
     scale(key, gp_rsqrt(gp_add(squares[1], EPSILON)));
 
-    const unsigned short *gates = ba + (size_t)request * 2 * HV;
-    unsigned int beta_at = INTERLEAVED ? value_head / RATIO * 2 * RATIO + value_head % RATIO : value_head;
-    unsigned int alpha_at = beta_at + (INTERLEAVED ? RATIO : HV);
-    float x = gp_add(gp_f16_to_f32(gates[alpha_at]), gp_f16_to_f32(dt_bias[value_head]));
-    float g = gp_mul(-gp_exp(gp_f16_to_f32(a_log[value_head])), gp_softplus(x));
-    float alpha = gp_exp(g);
-    float beta = gp_sigmoid(gp_f16_to_f32(gates[beta_at]));
+    float alpha = alpha_and_beta.x;
+    float beta = alpha_and_beta.y;
     float4 values = mixed_value[work.team];
     float value[ROWS] = {values.x, values.y, values.z, values.w};
 

@@ -1,13 +1,14 @@
 // Gated delta rule over a pool of states, one to eight tokens a request, after flashinfer pull requests 3147,
 // 3145 and 3230.
 //
-// The twin of ../wgsl/gdn_decode.wgsl: the same grid, phases, barriers and owners of every store, and the same order
-// of additions, so that both leave the same bits; that file says what is kept from upstream and what is mapped anew.
-// A group of lanes lies in one subgroup here, so lanes always meet in shuffles.
+// The twin of ../wgsl/gdn_decode.wgsl: the same grid, phases and barriers, and the same order of additions, so that
+// both leave the same bits; that file says what is kept from upstream and what is mapped anew.
 //
-// What differs: offsets have 64 bits; a lane asks for the states of its next rows before it computes with those it
-// has, and for the first ones before the preparation; the two quads of a lane of `wide_vec` lie 16 quads apart in
-// workgroup memory, so that no two lanes ask one bank at a time.
+// What differs: offsets have 64 bits. Every kernel has groups of 8 lanes with 16 elements of a row each, whole blocks of
+// those that the twin sums on their own: the first additions of a sum over lanes are made inside a lane, and the lanes
+// share the rows of the others, so that 4 rows cost 4 shuffles and not 12. The gates of all tokens are made by lanes of
+// the first subgroup. What does not depend on the slot is asked for before the slot is known, and the value of a token
+// while the one before it is computed.
 
 #include "numerics.cuh"
 
@@ -67,9 +68,16 @@
 constexpr unsigned int INVOCATIONS = 128;
 constexpr unsigned int SUBGROUP = 32;
 constexpr unsigned int PASS = INVOCATIONS / SUBGROUP;
+// Lanes that share rows, and groups of them.
+constexpr int LANES = 8;
+constexpr int GROUPS = INVOCATIONS / LANES;
+// Rows that a group has at a time, at most: a single token leaves registers for more, and more memory to ask for.
+constexpr int MOST_ROWS = TOKENS == 1 ? 8 : 4;
 // Rows of a state, and elements of a row.
 constexpr int V = 128;
 constexpr int K = 128;
+// Elements of a row that a lane has.
+constexpr int ELEMENTS = K / LANES;
 // Quads of a row.
 constexpr unsigned int QUADS = K / 4;
 constexpr float EPSILON = 1e-6f;
@@ -141,9 +149,9 @@ GP_FUNCTION void add_products(float x, float y, float &sum) {
     sum = gp_multiply_add(x, y, sum);
 }
 
-// The products of a lane one after the other.
+// The products of a block one after the other.
 template <int ELEMENTS>
-GP_FUNCTION float serial(const float (&x)[ELEMENTS], const float (&y)[ELEMENTS]) {
+GP_FUNCTION float serial(const float *x, const float *y) {
     float sum = 0.0f;
 #pragma unroll
     for (int i = 0; i < ELEMENTS; i++) {
@@ -152,8 +160,8 @@ GP_FUNCTION float serial(const float (&x)[ELEMENTS], const float (&y)[ELEMENTS])
     return sum;
 }
 
-// The products of the even elements of a lane, and those of the odd ones.
-GP_FUNCTION float two_chains(const float (&x)[4], const float (&y)[4]) {
+// The products of the even elements of a block of four, and those of the odd ones.
+GP_FUNCTION float two_chains(const float *x, const float *y) {
     float even = 0.0f;
     float odd = 0.0f;
     add_products(x[0], y[0], even);
@@ -163,16 +171,55 @@ GP_FUNCTION float two_chains(const float (&x)[4], const float (&y)[4]) {
     return gp_add(even, odd);
 }
 
-// The sums over a group of lanes, in every lane.
-template <int LANES, int SUMS>
-GP_FUNCTION void group_sums(float (&sums)[SUMS]) {
+// The sums over a subgroup, in every lane.
+template <int SUMS>
+GP_FUNCTION void subgroup_sums(float (&sums)[SUMS]) {
 #pragma unroll
-    for (int distance = LANES / 2; distance > 0; distance /= 2) {
+    for (int distance = SUBGROUP / 2; distance > 0; distance /= 2) {
 #pragma unroll
         for (int i = 0; i < SUMS; i++) {
             sums[i] = gp_add(sums[i], __shfl_xor_sync(0xffffffffu, sums[i], distance));
         }
     }
+}
+
+// The sums of ROWS rows over a group of lanes: each lane ends with the sum of one row, `row_of(lane)`. As long as a
+// lane has several rows, the two lanes of a pair share them: each adds the half that it keeps.
+template <int ROWS>
+GP_FUNCTION float shared_sum(const float (&sums)[ROWS], unsigned int lane) {
+    float kept[ROWS];
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+        kept[i] = sums[i];
+    }
+    int rows = ROWS;
+#pragma unroll
+    for (int distance = LANES / 2; distance > 0; distance /= 2) {
+        if (rows > 1) {
+            bool upper = (lane & distance) != 0;
+            rows /= 2;
+#pragma unroll
+            for (int i = 0; i < rows; i++) {
+                float given = upper ? kept[i] : kept[rows + i];
+                float own = upper ? kept[rows + i] : kept[i];
+                kept[i] = gp_add(own, __shfl_xor_sync(0xffffffffu, given, distance));
+            }
+        } else {
+            kept[0] = gp_add(kept[0], __shfl_xor_sync(0xffffffffu, kept[0], distance));
+        }
+    }
+    return kept[0];
+}
+
+// Of ROWS rows the one whose sum a lane has, and the first lane that has the sum of a row.
+template <int ROWS>
+GP_FUNCTION unsigned int row_of(unsigned int lane) {
+    return lane / (LANES / ROWS);
+}
+
+template <int ROWS>
+GP_FUNCTION unsigned int owner_of(unsigned int row) {
+    return row * (LANES / ROWS);
 }
 
 GP_FUNCTION void unpack_quad(float4 quad, float *numbers) {
@@ -187,185 +234,139 @@ GP_FUNCTION void unpack_pair(unsigned int word, float *numbers) {
     numbers[1] = gp_bf16x2_hi(word);
 }
 
-// bf16 states: groups of 16 lanes, eight elements a lane, four rows at a time.
+// How a row is divided into blocks, each of which is summed on its own. A lane has every LANES-th of them.
+
+// bf16 states, blocks of eight.
 struct Wide {
     typedef unsigned short Element;
-    typedef uint4 Word;
-    static constexpr int ELEMENTS = 8;
-    static constexpr int LANES = 16;
-    static constexpr int ROWS = 4;
-    static constexpr int TILES = V / TILE_V;
-    static constexpr int ITERATIONS = TILE_V / 32;
+    static constexpr int BLOCK = 8;
+    static constexpr int TILE = TILE_V;
 
-    static __device__ __forceinline__ unsigned int row(unsigned int tile, unsigned int group, unsigned int iteration) {
-        return tile * TILE_V + group * (TILE_V / 8) + iteration * ROWS;
+    static __device__ __forceinline__ float dot(const float *x, const float *y) {
+        return serial<8>(x, y);
     }
 
-    static __device__ __forceinline__ float dot(const float (&x)[8], const float (&y)[8]) {
-        return serial(x, y);
+    static __device__ __forceinline__ void load(const Element *row, unsigned int lane, float (&numbers)[ELEMENTS]) {
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            uint4 word = ((const uint4 *)row)[i * LANES + lane];
+            unpack_pair(word.x, numbers + 8 * i);
+            unpack_pair(word.y, numbers + 8 * i + 2);
+            unpack_pair(word.z, numbers + 8 * i + 4);
+            unpack_pair(word.w, numbers + 8 * i + 6);
+        }
     }
 
-    // Where a quad of a row lies in workgroup memory.
-    static __device__ __forceinline__ unsigned int place(unsigned int quad) {
-        return quad % 2 * LANES + quad / 2;
-    }
-
-    static __device__ __forceinline__ void unpack(uint4 word, float (&numbers)[8]) {
-        unpack_pair(word.x, numbers);
-        unpack_pair(word.y, numbers + 2);
-        unpack_pair(word.z, numbers + 4);
-        unpack_pair(word.w, numbers + 6);
-    }
-
-    static __device__ __forceinline__ uint4 pack(const float (&numbers)[8]) {
-        return make_uint4(gp_bf16x2_pack(numbers[0], numbers[1]), gp_bf16x2_pack(numbers[2], numbers[3]),
-                          gp_bf16x2_pack(numbers[4], numbers[5]), gp_bf16x2_pack(numbers[6], numbers[7]));
+    static __device__ __forceinline__ void store(Element *row, unsigned int lane, const float (&numbers)[ELEMENTS]) {
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            float eight[8];
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                eight[e] = numbers[8 * i + e];
+            }
+            ((uint4 *)row)[i * LANES + lane] = gp_bf16x8_pack(eight);
+        }
     }
 };
 
-// bf16 states: groups of 32 lanes, four elements a lane in two chains, four rows at a time.
+// bf16 states, blocks of four in two chains.
 struct Ilp4 {
     typedef unsigned short Element;
-    typedef uint2 Word;
-    static constexpr int ELEMENTS = 4;
-    static constexpr int LANES = 32;
-    static constexpr int ROWS = 4;
-    static constexpr int TILES = V / TILE_V;
-    static constexpr int ITERATIONS = TILE_V / 16;
+    static constexpr int BLOCK = 4;
+    static constexpr int TILE = TILE_V;
 
-    static __device__ __forceinline__ unsigned int row(unsigned int tile, unsigned int group, unsigned int iteration) {
-        return tile * TILE_V + group * (TILE_V / 4) + iteration * ROWS;
-    }
-
-    static __device__ __forceinline__ float dot(const float (&x)[4], const float (&y)[4]) {
+    static __device__ __forceinline__ float dot(const float *x, const float *y) {
         return two_chains(x, y);
     }
 
-    static __device__ __forceinline__ unsigned int place(unsigned int quad) {
-        return quad;
+    static __device__ __forceinline__ void load(const Element *row, unsigned int lane, float (&numbers)[ELEMENTS]) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            uint2 word = ((const uint2 *)row)[i * LANES + lane];
+            unpack_pair(word.x, numbers + 4 * i);
+            unpack_pair(word.y, numbers + 4 * i + 2);
+        }
     }
 
-    static __device__ __forceinline__ void unpack(uint2 word, float (&numbers)[4]) {
-        unpack_pair(word.x, numbers);
-        unpack_pair(word.y, numbers + 2);
-    }
-
-    static __device__ __forceinline__ uint2 pack(const float (&numbers)[4]) {
-        return make_uint2(gp_bf16x2_pack(numbers[0], numbers[1]), gp_bf16x2_pack(numbers[2], numbers[3]));
+    static __device__ __forceinline__ void store(Element *row, unsigned int lane, const float (&numbers)[ELEMENTS]) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            ((uint2 *)row)[i * LANES + lane] = make_uint2(gp_bf16x2_pack(numbers[4 * i], numbers[4 * i + 1]),
+                                                          gp_bf16x2_pack(numbers[4 * i + 2], numbers[4 * i + 3]));
+        }
     }
 };
 
-// f32 states: groups of 32 lanes, four elements a lane, two rows of each of two tiles of eight.
+// f32 states, blocks of four.
 struct Pretranspose {
     typedef float Element;
-    typedef float4 Word;
-    static constexpr int ELEMENTS = 4;
-    static constexpr int LANES = 32;
-    static constexpr int ROWS = 2;
-    static constexpr int TILES = V / 16;
-    static constexpr int ITERATIONS = 2;
+    static constexpr int BLOCK = 4;
+    static constexpr int TILE = 16;
 
-    static __device__ __forceinline__ unsigned int row(unsigned int tile, unsigned int group, unsigned int iteration) {
-        return tile * 16 + iteration * 8 + group * ROWS;
+    static __device__ __forceinline__ float dot(const float *x, const float *y) {
+        return serial<4>(x, y);
     }
 
-    static __device__ __forceinline__ float dot(const float (&x)[4], const float (&y)[4]) {
-        return serial(x, y);
-    }
-
-    static __device__ __forceinline__ unsigned int place(unsigned int quad) {
-        return quad;
-    }
-
-    static __device__ __forceinline__ void unpack(float4 word, float (&numbers)[4]) {
-        unpack_quad(word, numbers);
-    }
-
-    static __device__ __forceinline__ float4 pack(const float (&numbers)[4]) {
-        return make_float4(numbers[0], numbers[1], numbers[2], numbers[3]);
-    }
-};
-
-// The rows that a lane holds a part of.
-template <typename Kind>
-struct Rows {
-    float state[Kind::ROWS][Kind::ELEMENTS];
-
-    __device__ __forceinline__ void unpack(const typename Kind::Word (&words)[Kind::ROWS]) {
+    static __device__ __forceinline__ void load(const Element *row, unsigned int lane, float (&numbers)[ELEMENTS]) {
 #pragma unroll
-        for (int r = 0; r < Kind::ROWS; r++) {
-            Kind::unpack(words[r], state[r]);
+        for (int i = 0; i < 4; i++) {
+            unpack_quad(((const float4 *)row)[i * LANES + lane], numbers + 4 * i);
         }
     }
 
-    // One token: the state decays, learns what it did not know of `values`, and is read.
-    __device__ __forceinline__ void step(unsigned int token, unsigned int lane, const float (&values)[Kind::ROWS],
-                                         float (&read)[Kind::ROWS]) {
-        float query[Kind::ELEMENTS], key[Kind::ELEMENTS];
+    static __device__ __forceinline__ void store(Element *row, unsigned int lane, const float (&numbers)[ELEMENTS]) {
 #pragma unroll
-        for (unsigned int i = 0; i < Kind::ELEMENTS / 4; i++) {
-            // The quads of a lane are neighbours.
-            unsigned int place = token * QUADS + Kind::place(lane * (Kind::ELEMENTS / 4) + i);
-            unpack_quad(q_normed[place], query + 4 * i);
-            unpack_quad(k_normed[place], key + 4 * i);
-        }
-        float alpha = alphas[token];
-        float beta = betas[token];
-        float known[Kind::ROWS];
-#pragma unroll
-        for (int r = 0; r < Kind::ROWS; r++) {
-#pragma unroll
-            for (int i = 0; i < Kind::ELEMENTS; i++) {
-                state[r][i] = gp_mul(alpha, state[r][i]);
-            }
-            known[r] = Kind::dot(state[r], key);
-        }
-        group_sums<Kind::LANES>(known);
-#pragma unroll
-        for (int r = 0; r < Kind::ROWS; r++) {
-            float delta = gp_mul(gp_sub(values[r], known[r]), beta);
-#pragma unroll
-            for (int i = 0; i < Kind::ELEMENTS; i++) {
-                state[r][i] = gp_multiply_add(delta, key[i], state[r][i]);
-            }
-            read[r] = Kind::dot(state[r], query);
-        }
-        group_sums<Kind::LANES>(read);
-    }
-
-    __device__ __forceinline__ void store(typename Kind::Element *row) const {
-#pragma unroll
-        for (int r = 0; r < Kind::ROWS; r++) {
-            *(typename Kind::Word *)(row + r * K) = Kind::pack(state[r]);
+        for (int i = 0; i < 4; i++) {
+            ((float4 *)row)[i * LANES + lane] =
+                make_float4(numbers[4 * i], numbers[4 * i + 1], numbers[4 * i + 2], numbers[4 * i + 3]);
         }
     }
 };
 
+// Rows that a group of lanes has at a time, rows of all of it, and times.
 template <typename Kind>
-GP_FUNCTION void load_rows(const typename Kind::Element *row, typename Kind::Word (&words)[Kind::ROWS]) {
+struct Tiling {
+    static constexpr int OF_GROUP = Kind::TILE / GROUPS;
+    static constexpr int ROWS = OF_GROUP < MOST_ROWS ? OF_GROUP : MOST_ROWS;
+    static constexpr int ITERATIONS = OF_GROUP / ROWS;
+    static constexpr int TILES = V / Kind::TILE;
+};
+
+// Where a quad of a row lies in workgroup memory: what the lanes of a group ask for at a time lies together.
+template <typename Kind>
+GP_FUNCTION unsigned int place(unsigned int quad) {
+    constexpr unsigned int QUADS_OF_BLOCK = Kind::BLOCK / 4;
+    unsigned int block = quad / QUADS_OF_BLOCK;
+    return (block / LANES * QUADS_OF_BLOCK + quad % QUADS_OF_BLOCK) * LANES + block % LANES;
+}
+
+// A lane's part of a vector in workgroup memory.
+template <typename Kind>
+GP_FUNCTION void load_vector(const float4 *vector, unsigned int lane, float (&numbers)[ELEMENTS]) {
 #pragma unroll
-    for (int r = 0; r < Kind::ROWS; r++) {
-        words[r] = *(const typename Kind::Word *)(row + r * K);
+    for (int i = 0; i < ELEMENTS / 4; i++) {
+        unpack_quad(vector[i * LANES + lane], numbers + 4 * i);
     }
 }
 
-// Two or four rows from `v` on, and into `output`.
-GP_FUNCTION void load_values(const unsigned int *words, float (&values)[4]) {
-    uint2 pairs = *(const uint2 *)words;
-    unpack_pair(pairs.x, values);
-    unpack_pair(pairs.y, values + 2);
-}
-
-GP_FUNCTION void load_values(const unsigned int *words, float (&values)[2]) {
-    unpack_pair(*words, values);
-}
-
-GP_FUNCTION void store_values(unsigned int *words, const float (&values)[4]) {
-    *(uint2 *)words = make_uint2(gp_bf16x2_pack(values[0], values[1]), gp_bf16x2_pack(values[2], values[3]));
-}
-
-GP_FUNCTION void store_values(unsigned int *words, const float (&values)[2]) {
-    *words = gp_bf16x2_pack(values[0], values[1]);
+// A lane's part of a row times a vector: block by block, then those that are added first.
+template <typename Kind>
+GP_FUNCTION float dot(const float (&x)[ELEMENTS], const float (&y)[ELEMENTS]) {
+    constexpr int BLOCKS = ELEMENTS / Kind::BLOCK;
+    float sums[BLOCKS];
+#pragma unroll
+    for (int i = 0; i < BLOCKS; i++) {
+        sums[i] = Kind::dot(x + i * Kind::BLOCK, y + i * Kind::BLOCK);
+    }
+#pragma unroll
+    for (int half = BLOCKS / 2; half > 0; half /= 2) {
+#pragma unroll
+        for (int i = 0; i < half; i++) {
+            sums[i] = gp_add(sums[i], sums[half + i]);
+        }
+    }
+    return sums[0];
 }
 
 GP_FUNCTION float softplus(float x) {
@@ -376,87 +377,187 @@ GP_FUNCTION float softplus(float x) {
     return gp_softplus(x);
 }
 
-GP_FUNCTION void store_gates(const Tensors &tensors, Work work, unsigned int token) {
-    size_t at = gate_of(work, token);
-    float x = gp_add(gp_bf16_to_f32(tensors.a[at]), tensors.dt_bias[work.value_head]);
-    float g = gp_mul(-gp_exp(tensors.a_log[work.value_head]), softplus(x));
-    alphas[token] = gp_exp(g);
-    betas[token] = gp_sigmoid(gp_bf16_to_f32(tensors.b[at]));
-}
-
 GP_FUNCTION float4 scaled(const float (&numbers)[4], float factor) {
     return make_float4(gp_mul(numbers[0], factor), gp_mul(numbers[1], factor), gp_mul(numbers[2], factor),
                        gp_mul(numbers[3], factor));
 }
 
-// Query, key and gates of every token: a subgroup takes one, four elements a lane.
-template <typename Kind>
-GP_FUNCTION void prepare(const Tensors &tensors, Work work, unsigned int local) {
-    unsigned int lane = local % SUBGROUP;
-#pragma unroll 1
-    for (unsigned int first = 0; first < TOKENS; first += PASS) {
-        unsigned int token = first + local / SUBGROUP;
-        if (token < TOKENS) {
-            size_t head = ((size_t)work.request * TOKENS + token) * H + work.value_head / (HV / H);
-            float query[4], key[4];
-            uint2 words = tensors.q[head * QUADS + lane];
-            unpack_pair(words.x, query);
-            unpack_pair(words.y, query + 2);
-            words = tensors.k[head * QUADS + lane];
-            unpack_pair(words.x, key);
-            unpack_pair(words.y, key + 2);
-            float squares[2] = {serial(query, query), serial(key, key)};
-            group_sums<SUBGROUP>(squares);
-            unsigned int place = token * QUADS + Kind::place(lane);
-            q_normed[place] = scaled(query, gp_mul(gp_rsqrt(gp_add(squares[0], EPSILON)), SCALE));
-            k_normed[place] = scaled(key, gp_rsqrt(gp_add(squares[1], EPSILON)));
-            if (lane == 0) {
-                store_gates(tensors, work, token);
-            }
+// The gates of a token: what they are made of, and they themselves.
+struct Gates {
+    unsigned short a;
+    unsigned short b;
+    float a_log;
+    float dt_bias;
+
+    __device__ __forceinline__ void load(const Tensors &tensors, Work work, unsigned int token) {
+        size_t at = gate_of(work, token);
+        a = tensors.a[at];
+        b = tensors.b[at];
+        a_log = tensors.a_log[work.value_head];
+        dt_bias = tensors.dt_bias[work.value_head];
+    }
+
+    __device__ __forceinline__ void store(unsigned int token) const {
+        float x = gp_add(gp_bf16_to_f32(a), dt_bias);
+        float g = gp_mul(-gp_exp(a_log), softplus(x));
+        alphas[token] = gp_exp(g);
+        betas[token] = gp_sigmoid(gp_bf16_to_f32(b));
+    }
+};
+
+// Query and key of a token: four elements a lane of a subgroup.
+struct Heads {
+    uint2 query;
+    uint2 key;
+
+    __device__ __forceinline__ void load(const Tensors &tensors, Work work, unsigned int token, unsigned int lane) {
+        size_t head = ((size_t)work.request * TOKENS + token) * H + work.value_head / (HV / H);
+        query = tensors.q[head * QUADS + lane];
+        key = tensors.k[head * QUADS + lane];
+    }
+
+    template <typename Kind>
+    __device__ __forceinline__ void store(unsigned int token, unsigned int lane) const {
+        float q[4], k[4];
+        unpack_pair(query.x, q);
+        unpack_pair(query.y, q + 2);
+        unpack_pair(key.x, k);
+        unpack_pair(key.y, k + 2);
+        float squares[2] = {serial<4>(q, q), serial<4>(k, k)};
+        subgroup_sums(squares);
+        unsigned int at = token * QUADS + place<Kind>(lane);
+        q_normed[at] = scaled(q, gp_mul(gp_rsqrt(gp_add(squares[0], EPSILON)), SCALE));
+        k_normed[at] = scaled(k, gp_rsqrt(gp_add(squares[1], EPSILON)));
+    }
+};
+
+// What a workgroup asks for before it knows where its states are: the first subgroup's lanes have the gates of all
+// tokens, and every subgroup has a token's query and key.
+struct Preparation {
+    Gates gates;
+    Heads heads;
+
+    __device__ __forceinline__ void load(const Tensors &tensors, Work work) {
+        unsigned int token = threadIdx.x / SUBGROUP;
+        unsigned int lane = threadIdx.x % SUBGROUP;
+        if (threadIdx.x < TOKENS) {
+            gates.load(tensors, work, threadIdx.x);
         }
-        if constexpr (!MISSING_PASS_BARRIER) {
-            __syncthreads();
+        if (token < TOKENS) {
+            heads.load(tensors, work, token, lane);
         }
     }
-}
+
+    // Query, key and gates of every token: a subgroup takes one.
+    template <typename Kind>
+    __device__ __forceinline__ void store(const Tensors &tensors, Work work) {
+        unsigned int lane = threadIdx.x % SUBGROUP;
+        if (threadIdx.x < TOKENS) {
+            gates.store(threadIdx.x);
+        }
+#pragma unroll
+        for (unsigned int first = 0; first < TOKENS; first += PASS) {
+            unsigned int token = first + threadIdx.x / SUBGROUP;
+            if (token < TOKENS) {
+                Heads own = heads;
+                if (token + PASS < TOKENS) {
+                    heads.load(tensors, work, token + PASS, lane);
+                }
+                own.store<Kind>(token, lane);
+            }
+            if constexpr (!MISSING_PASS_BARRIER) {
+                __syncthreads();
+            }
+        }
+    }
+};
 
 // All tokens of the rows of a workgroup. A state is stored to `write_slot` where that is not negative.
 template <typename Kind>
-GP_FUNCTION void decode(const Tensors &tensors, Work work, int read_slot, int write_slot,
+GP_FUNCTION void decode(const Tensors &tensors, Work work, Preparation &preparation, int read_slot, int write_slot,
                         typename Kind::Element *state_pool, typename Kind::Element *intermediate_states) {
-    unsigned int local = threadIdx.x;
-    unsigned int lane = local % Kind::LANES;
-    unsigned int group = local / Kind::LANES;
-    // What this lane holds of row 0.
-    const typename Kind::Element *source = state_pool + state_offset(read_slot, work) + lane * Kind::ELEMENTS;
-    typename Kind::Word next[Kind::ROWS];
-    load_rows<Kind>(source + Kind::row(work.tile, group, 0) * K, next);
-    prepare<Kind>(tensors, work, local);
+    constexpr int ROWS = Tiling<Kind>::ROWS;
+    unsigned int lane = threadIdx.x % LANES;
+    unsigned int group = threadIdx.x / LANES;
+    // The row whose sums this lane has.
+    unsigned int own = row_of<ROWS>(lane);
+    bool owns = lane == owner_of<ROWS>(own);
+    unsigned int row = work.tile * Kind::TILE + group * Tiling<Kind>::OF_GROUP;
+    const typename Kind::Element *source = state_pool + state_offset(read_slot, work);
+
+    float state[ROWS][ELEMENTS];
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        Kind::load(source + (row + r) * K, lane, state[r]);
+    }
+    const unsigned short *values = (const unsigned short *)tensors.v;
+    unsigned short *outputs = (unsigned short *)tensors.output;
+    size_t at = gate_of(work, 0) * V + row + own;
+    unsigned int value = values[at];
+    preparation.store<Kind>(tensors, work);
 
 #pragma unroll 1
-    for (unsigned int iteration = 0; iteration < Kind::ITERATIONS; iteration++) {
-        unsigned int row = Kind::row(work.tile, group, iteration);
-        Rows<Kind> rows;
-        rows.unpack(next);
-        if (iteration + 1 < Kind::ITERATIONS) {
-            load_rows<Kind>(source + Kind::row(work.tile, group, iteration + 1) * K, next);
+    for (unsigned int iteration = 0; iteration < Tiling<Kind>::ITERATIONS; iteration++) {
+        if (iteration > 0) {
+            row += ROWS;
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                Kind::load(source + (row + r) * K, lane, state[r]);
+            }
+            at = gate_of(work, 0) * V + row + own;
+            value = values[at];
         }
 #pragma unroll 1
         for (unsigned int token = 0; token < TOKENS; token++) {
-            size_t at = gate_of(work, token) * (V / 2) + row / 2;
-            float values[Kind::ROWS], read[Kind::ROWS];
-            load_values(tensors.v + at, values);
-            rows.step(token, lane, values, read);
-            if (lane == 0) {
-                store_values(tensors.output + at, read);
+            float wanted = gp_bf16_to_f32(value);
+            if (token + 1 < TOKENS) {
+                value = values[at + (size_t)HV * V];
             }
+            // The state decays, learns what it did not know of the value, and is read.
+            float vector[ELEMENTS], sums[ROWS];
+            load_vector<Kind>(k_normed + token * QUADS, lane, vector);
+            float alpha = alphas[token];
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+#pragma unroll
+                for (int i = 0; i < ELEMENTS; i++) {
+                    state[r][i] = gp_mul(alpha, state[r][i]);
+                }
+                sums[r] = dot<Kind>(state[r], vector);
+            }
+            float own_delta = gp_mul(gp_sub(wanted, shared_sum<ROWS>(sums, lane)), betas[token]);
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                float delta = __shfl_sync(0xffffffffu, own_delta, owner_of<ROWS>(r), LANES);
+#pragma unroll
+                for (int i = 0; i < ELEMENTS; i++) {
+                    state[r][i] = gp_multiply_add(delta, vector[i], state[r][i]);
+                }
+            }
+            load_vector<Kind>(q_normed + token * QUADS, lane, vector);
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                sums[r] = dot<Kind>(state[r], vector);
+            }
+            float read = shared_sum<ROWS>(sums, lane);
+            if (owns) {
+                outputs[at] = (unsigned short)gp_f32_to_bf16(read);
+            }
+            at += (size_t)HV * V;
             if constexpr (CACHE) {
                 long long offset = intermediate_offset(work, read_slot, (int)token);
-                rows.store(intermediate_states + offset + row * K + lane * Kind::ELEMENTS);
+#pragma unroll
+                for (int r = 0; r < ROWS; r++) {
+                    Kind::store(intermediate_states + offset + (row + r) * K, lane, state[r]);
+                }
             }
         }
         if (UPDATE && write_slot >= 0) {
-            rows.store(state_pool + state_offset(write_slot, work) + row * K + lane * Kind::ELEMENTS);
+            typename Kind::Element *target = state_pool + state_offset(write_slot, work);
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                Kind::store(target + (row + r) * K, lane, state[r]);
+            }
         }
     }
 }
@@ -467,11 +568,13 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
              const float *__restrict__ a_log, const float *__restrict__ dt_bias,
              const int *__restrict__ read_indices, const int *__restrict__ write_indices,
              unsigned short *state_pool, unsigned int *__restrict__ output, unsigned short *intermediate_states) {
-    Work work = work_of(blockIdx.x, Wide::TILES);
+    Work work = work_of(blockIdx.x, Tiling<Wide>::TILES);
+    const Tensors tensors = {q, k, v, a, b, a_log, dt_bias, output};
+    Preparation preparation;
+    preparation.load(tensors, work);
     int read_slot = max(read_indices[work.request], 0);
     int write_slot = max(write_indices[work.request], 0);
-    const Tensors tensors = {q, k, v, a, b, a_log, dt_bias, output};
-    decode<Wide>(tensors, work, read_slot, write_slot, state_pool, intermediate_states);
+    decode<Wide>(tensors, work, preparation, read_slot, write_slot, state_pool, intermediate_states);
 }
 
 extern "C" __global__ void __launch_bounds__(INVOCATIONS)
@@ -480,11 +583,13 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
          const float *__restrict__ dt_bias, const int *__restrict__ read_indices,
          const int *__restrict__ write_indices, unsigned short *state_pool, unsigned int *__restrict__ output,
          unsigned short *intermediate_states) {
-    Work work = work_of(blockIdx.x, Ilp4::TILES);
+    Work work = work_of(blockIdx.x, Tiling<Ilp4>::TILES);
+    const Tensors tensors = {q, k, v, a, b, a_log, dt_bias, output};
+    Preparation preparation;
+    preparation.load(tensors, work);
     int read_slot = max(read_indices[work.request], 0);
     int write_slot = max(write_indices[work.request], 0);
-    const Tensors tensors = {q, k, v, a, b, a_log, dt_bias, output};
-    decode<Ilp4>(tensors, work, read_slot, write_slot, state_pool, intermediate_states);
+    decode<Ilp4>(tensors, work, preparation, read_slot, write_slot, state_pool, intermediate_states);
 }
 
 extern "C" __global__ void __launch_bounds__(INVOCATIONS)
@@ -493,21 +598,22 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
                  const float *__restrict__ a_log, const float *__restrict__ dt_bias,
                  const int *__restrict__ read_indices, const int *__restrict__ write_indices, float *state_pool,
                  unsigned int *__restrict__ output, float *intermediate_states) {
-    Work work = work_of(blockIdx.x, Pretranspose::TILES);
+    Work work = work_of(blockIdx.x, Tiling<Pretranspose>::TILES);
+    const Tensors tensors = {q, k, v, a, b, a_log, dt_bias, output};
     int read_index = read_indices[work.request];
     if (read_index < 0) {
         // Skipped: its output is zero, and nothing else is touched.
-        if (threadIdx.x % Pretranspose::LANES == 0) {
-            unsigned int row = Pretranspose::row(work.tile, threadIdx.x / Pretranspose::LANES, 0);
+        unsigned int row = work.tile * Pretranspose::TILE + threadIdx.x / LANES * 2;
+        if (threadIdx.x % LANES == 0 && threadIdx.x / LANES < Pretranspose::TILE / 2) {
 #pragma unroll 1
             for (unsigned int token = 0; token < TOKENS; token++) {
-                size_t at = gate_of(work, token) * (V / 2) + row / 2;
-                output[at] = 0;
-                output[at + 4] = 0;
+                output[gate_of(work, token) * (V / 2) + row / 2] = 0;
             }
         }
         return;
     }
-    const Tensors tensors = {q, k, v, a, b, a_log, dt_bias, output};
-    decode<Pretranspose>(tensors, work, read_index, write_indices[work.request], state_pool, intermediate_states);
+    Preparation preparation;
+    preparation.load(tensors, work);
+    decode<Pretranspose>(tensors, work, preparation, read_index, write_indices[work.request], state_pool,
+                         intermediate_states);
 }

@@ -46,117 +46,135 @@ GP_FUNCTION float gp_multiply_add(float a, float b, float c) {
 #endif
 }
 
-// ---- binary16 and bfloat16, by bits; packed words hold the lower element in the low half
+// ---- binary16 and bfloat16; packed words hold the lower element in the low half
+//
+// Conversion instructions give the bits of gridproof_reference::numerics for every number, and one NaN for all NaNs.
+// There a NaN keeps its sign and its leading digits, so those are made as integers.
 
-// The sign of the f16 in the high half, and its exponent and digits, where an f32 has them.
-GP_FUNCTION unsigned int gp_f16_digits(unsigned int word) {
-    // The arithmetic shift leaves the sign where it is; the mask drops its copies and the lower half.
-    return (unsigned int)((int)word >> 3) & 0x8fffe000u;
+GP_FUNCTION bool gp_is_number(float x) {
+    return x == x;
 }
 
-// Whether the exponent is one that is just rebiased: neither 0 nor 31. Doubling drops the sign.
-GP_FUNCTION bool gp_f16_plain(unsigned int digits) {
-    return digits + digits - 0x01000000u < 0x1e000000u;
+GP_FUNCTION float gp_f16_nan(unsigned int half) {
+    return gp_float((half & 0x8000u) << 16 | 0x7fc00000u | (half & 0x03ffu) << 13);
 }
 
-GP_FUNCTION unsigned int gp_f16_special(unsigned int digits) {
-    unsigned int magnitude = digits & 0x7fffffffu;
-    // 2^-14 and the digits behind its leading 1, less 2^-14.
-    unsigned int denormal = gp_bits(gp_sub(gp_float(magnitude + 0x38800000u), 6.1035156e-5f));
-    unsigned int special = (magnitude + 0x70000000u) | (magnitude > 0x0f800000u ? 0x00400000u : 0u);
-    return (magnitude < 0x00800000u ? denormal : special) | (digits & 0x80000000u);
+GP_FUNCTION unsigned int gp_nan_f16(float nan) {
+    unsigned int bits = gp_bits(nan);
+    return (bits >> 16 & 0x8000u) | 0x7e00u | (bits >> 13 & 0x03ffu);
 }
 
-GP_FUNCTION float gp_f16x2_hi(unsigned int word) {
-    unsigned int digits = gp_f16_digits(word);
-    unsigned int bits = digits + 0x38000000u;
-    if (!gp_f16_plain(digits)) {
-        bits = gp_f16_special(digits);
-    }
-    return gp_float(bits);
+GP_FUNCTION unsigned int gp_nan_bf16(float nan) {
+    return gp_bits(nan) >> 16 | 0x0040u;
+}
+
+// The f16 in the low half, as an f32 that may be any NaN.
+GP_FUNCTION float gp_f16_number(unsigned int word) {
+    float number;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(number) : "h"((unsigned short)word));
+    return number;
+}
+
+GP_FUNCTION float gp_f16_to_f32(unsigned int half) {
+    float number = gp_f16_number(half);
+    return gp_is_number(number) ? number : gp_f16_nan(half);
 }
 
 GP_FUNCTION float gp_f16x2_lo(unsigned int word) {
-    return gp_f16x2_hi(word << 16);
+    return gp_f16_to_f32(word);
 }
 
-GP_FUNCTION float gp_f16_to_f32(unsigned int bits) {
-    return gp_f16x2_lo(bits);
+GP_FUNCTION float gp_f16x2_hi(unsigned int word) {
+    return gp_f16_to_f32(word >> 16);
 }
 
-GP_FUNCTION unsigned int gp_f32_to_f16(float x) {
-    unsigned int bits = gp_bits(x);
-    unsigned int magnitude = bits & 0x7fffffffu;
-    unsigned int rounded = (magnitude + ((magnitude >> 13) & 1u) - 0x37fff001u) >> 13;
-    // Outside [2^-14, 2^16).
-    if (magnitude - 0x38800000u >= 0x0f000000u) {
-        float small = gp_float(min(magnitude, 0x38800000u));
-        unsigned int denormal = gp_bits(gp_add(small, 0.5f)) - 0x3f000000u;
-        unsigned int special = magnitude > 0x7f800000u ? 0x7e00u | ((magnitude >> 13) & 0x03ffu) : 0x7c00u;
-        rounded = magnitude < 0x38800000u ? denormal : special;
-    }
-    return ((bits >> 16) & 0x8000u) | rounded;
+// Two numbers in one word, or any NaNs.
+GP_FUNCTION unsigned int gp_f16x2_numbers(float lo, float hi) {
+    unsigned int word;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(hi), "f"(lo));
+    return word;
+}
+
+GP_FUNCTION unsigned int gp_bf16x2_numbers(float lo, float hi) {
+    unsigned int word;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(hi), "f"(lo));
+    return word;
+}
+
+// The word with the NaNs that there are.
+GP_FUNCTION unsigned int gp_f16x2_with_nans(unsigned int word, float lo, float hi) {
+    unsigned int low = gp_is_number(lo) ? word & 0xffffu : gp_nan_f16(lo);
+    return low | (gp_is_number(hi) ? word & 0xffff0000u : gp_nan_f16(hi) << 16);
+}
+
+GP_FUNCTION unsigned int gp_bf16x2_with_nans(unsigned int word, float lo, float hi) {
+    unsigned int low = gp_is_number(lo) ? word & 0xffffu : gp_nan_bf16(lo);
+    return low | (gp_is_number(hi) ? word & 0xffff0000u : gp_nan_bf16(hi) << 16);
 }
 
 GP_FUNCTION unsigned int gp_f16x2_pack(float lo, float hi) {
-    return gp_f32_to_f16(lo) | (gp_f32_to_f16(hi) << 16);
+    unsigned int word = gp_f16x2_numbers(lo, hi);
+    if (!gp_is_number(lo) || !gp_is_number(hi)) {
+        word = gp_f16x2_with_nans(word, lo, hi);
+    }
+    return word;
 }
 
-// Eight numbers in 16 bytes, the lowest element first. Both functions give what four calls of those for two numbers
-// give, and test all eight numbers together: the rare ones go through a loop that is small instead of fast.
+GP_FUNCTION unsigned int gp_f32_to_f16(float x) {
+    return gp_f16x2_pack(x, 0.0f);
+}
+
+// Eight numbers in 16 bytes, the lowest element first. These functions give what four calls of those for two numbers
+// give, and look for NaNs in all eight together.
 
 GP_FUNCTION void gp_f16x8(uint4 words, float (&numbers)[8]) {
     const unsigned int word[4] = {words.x, words.y, words.z, words.w};
-    bool plain = true;
+    bool all = true;
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-        unsigned int digits = gp_f16_digits(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2]);
-        plain = plain & gp_f16_plain(digits);
-        numbers[i] = gp_float(digits + 0x38000000u);
+        numbers[i] = gp_f16_number(i % 2 == 0 ? word[i / 2] : word[i / 2] >> 16);
+        all = all & gp_is_number(numbers[i]);
     }
-    if (!plain) {
-#pragma unroll 1
-        for (int pair = 0; pair < 4; pair++) {
+    if (!all) {
 #pragma unroll
-            for (int i = 0; i < 6; i++) {
-                numbers[i] = numbers[i + 2];
-            }
-            numbers[6] = gp_f16x2_lo(words.x);
-            numbers[7] = gp_f16x2_hi(words.x);
-            words = make_uint4(words.y, words.z, words.w, words.x);
+        for (int i = 0; i < 8; i++) {
+            numbers[i] = gp_f16_to_f32(i % 2 == 0 ? word[i / 2] : word[i / 2] >> 16);
         }
     }
 }
 
 GP_FUNCTION uint4 gp_f16x8_pack(const float (&numbers)[8]) {
-    unsigned int halves[8];
-    bool plain = true;
+    unsigned int words[4];
+    bool all = true;
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-        unsigned int bits = gp_bits(numbers[i]);
-        unsigned int magnitude = bits & 0x7fffffffu;
-        unsigned int rounded = (magnitude + ((magnitude >> 13) & 1u) - 0x37fff001u) >> 13;
-        plain = plain & (magnitude - 0x38800000u < 0x0f000000u);
-        halves[i] = ((bits >> 16) & 0x8000u) | rounded;
+    for (int i = 0; i < 4; i++) {
+        words[i] = gp_f16x2_numbers(numbers[2 * i], numbers[2 * i + 1]);
+        all = all & gp_is_number(numbers[2 * i]) & gp_is_number(numbers[2 * i + 1]);
     }
-    uint4 words = make_uint4(halves[0] | halves[1] << 16, halves[2] | halves[3] << 16, halves[4] | halves[5] << 16,
-                             halves[6] | halves[7] << 16);
-    if (!plain) {
-        float rest[8];
+    if (!all) {
 #pragma unroll
-        for (int i = 0; i < 8; i++) {
-            rest[i] = numbers[i];
-        }
-#pragma unroll 1
-        for (int pair = 0; pair < 4; pair++) {
-            words = make_uint4(words.y, words.z, words.w, gp_f16x2_pack(rest[0], rest[1]));
-#pragma unroll
-            for (int i = 0; i < 6; i++) {
-                rest[i] = rest[i + 2];
-            }
+        for (int i = 0; i < 4; i++) {
+            words[i] = gp_f16x2_with_nans(words[i], numbers[2 * i], numbers[2 * i + 1]);
         }
     }
-    return words;
+    return make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+GP_FUNCTION uint4 gp_bf16x8_pack(const float (&numbers)[8]) {
+    unsigned int words[4];
+    bool all = true;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        words[i] = gp_bf16x2_numbers(numbers[2 * i], numbers[2 * i + 1]);
+        all = all & gp_is_number(numbers[2 * i]) & gp_is_number(numbers[2 * i + 1]);
+    }
+    if (!all) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            words[i] = gp_bf16x2_with_nans(words[i], numbers[2 * i], numbers[2 * i + 1]);
+        }
+    }
+    return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
 GP_FUNCTION float gp_bf16x2_lo(unsigned int word) {
@@ -171,14 +189,16 @@ GP_FUNCTION float gp_bf16_to_f32(unsigned int bits) {
     return gp_bf16x2_lo(bits);
 }
 
-GP_FUNCTION unsigned int gp_f32_to_bf16(float x) {
-    unsigned int bits = gp_bits(x);
-    unsigned int rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    return (bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x0040u : rounded;
+GP_FUNCTION unsigned int gp_bf16x2_pack(float lo, float hi) {
+    unsigned int word = gp_bf16x2_numbers(lo, hi);
+    if (!gp_is_number(lo) || !gp_is_number(hi)) {
+        word = gp_bf16x2_with_nans(word, lo, hi);
+    }
+    return word;
 }
 
-GP_FUNCTION unsigned int gp_bf16x2_pack(float lo, float hi) {
-    return gp_f32_to_bf16(lo) | (gp_f32_to_bf16(hi) << 16);
+GP_FUNCTION unsigned int gp_f32_to_bf16(float x) {
+    return gp_bf16x2_pack(x, 0.0f);
 }
 
 // ---- shared parts
@@ -426,6 +446,47 @@ GP_FUNCTION float gp_silu(float x) {
     unsigned int half = magnitude < 0x01000000u ? 0u : magnitude - 0x00800000u;
     unsigned int ordered = (magnitude < 0x21800000u ? half : far) | (bits & 0x80000000u);
     return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : ordered);
+}
+
+// For results that are rounded to 16 bits. Of numbers below 87 in magnitude; of others it is anything. Half of what
+// `gp_silu_16` looks at needs no look here: where a result is denormal, the last operation makes it a zero.
+GP_FUNCTION float gp_silu_16_near(float x) {
+    float magnitude = fabsf(x);
+    float scaled = gp_mul(magnitude, -1.442695f);
+    float rounded = gp_add(scaled, 12582912.0f);
+    float r = gp_sub(scaled, gp_sub(rounded, 12582912.0f));
+    float p = gp_multiply_add(r, 0.009582853f, 0.055906426f);
+    p = gp_multiply_add(r, p, 0.24024099f);
+    p = gp_multiply_add(r, p, 0.6931242f);
+    p = gp_multiply_add(r, p, 1.0f);
+    float e = gp_float(gp_bits(p) + (gp_bits(rounded) << 23));
+    float guess = gp_multiply_add(e, gp_multiply_add(e, 0.3037354f, -0.79204905f), 0.9883137f);
+    float error = gp_multiply_add(-gp_add(1.0f, e), guess, 1.0f);
+    float inverse = gp_multiply_add(guess, gp_multiply_add(error, error, error), guess);
+    float less = -gp_mul(magnitude, e);
+    // Of the two zeros this is the argument's.
+    float above = fmaxf(x, -0.0f);
+    float near;
+#if GP_FUSED
+    asm("fma.rn.ftz.f32 %0, %1, %2, %3;" : "=f"(near) : "f"(less), "f"(inverse), "f"(above));
+#else
+    // The product of a tiny number may be denormal, and is exactly half of it before it is rounded.
+    asm("add.rn.ftz.f32 %0, %1, %2;" : "=f"(near) : "f"(gp_mul(less, inverse)), "f"(above));
+    if (magnitude < 0x1p-60f) {
+        asm("mul.rn.ftz.f32 %0, %1, 0f3F000000;" : "=f"(near) : "f"(x));
+    }
+#endif
+    return near;
+}
+
+GP_FUNCTION bool gp_silu_16_is_near(float x) {
+    return fabsf(x) < 87.0f;
+}
+
+GP_FUNCTION float gp_silu_16(float x) {
+    unsigned int far = gp_bits(x) > 0x7fffffffu ? 0x80000000u : gp_bits(x);
+    float other = gp_float(gp_is_number(x) ? far : 0x7fc00000u);
+    return gp_silu_16_is_near(x) ? gp_silu_16_near(x) : other;
 }
 
 GP_FUNCTION float gp_tanh(float x) {

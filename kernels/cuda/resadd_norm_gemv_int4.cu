@@ -5,8 +5,9 @@
 // upstream and what is mapped anew. A group of 32 invocations is a subgroup here, so its lanes always meet in
 // shuffles.
 //
-// What differs is how memory is asked: an invocation loads its blocks of IN_FLIGHT steps before it computes with
-// the first, and still adds them one after the other. Every invocation reaches every barrier.
+// What differs is how memory is asked: an invocation loads its blocks of some steps before it computes with the first,
+// and still adds them one after the other; and `prepass` has more invocations, which store what the first 32 have
+// summed up. Every invocation reaches every barrier.
 
 #include "numerics.cuh"
 
@@ -32,7 +33,16 @@ constexpr unsigned int INVOCATIONS = GROUPS * LANES;
 // Blocks of 8 elements in a group's range; a lane takes every LANES-th.
 constexpr unsigned int BLOCKS = K / GROUPS / 8;
 constexpr unsigned int STEPS = (BLOCKS + LANES - 1) / LANES;
-constexpr unsigned int IN_FLIGHT = STEPS < 4 ? STEPS : 4;
+// Steps for which an invocation asks memory at a time: the most up to `most` that need no test in the last ones.
+__device__ constexpr int in_flight(int most) {
+    for (int steps = most; steps > 1; steps--) {
+        if (BLOCKS % (steps * LANES) == 0) {
+            return steps;
+        }
+    }
+    return STEPS < 4 ? STEPS : 4;
+}
+
 constexpr float EPSILON = 1e-6f;
 
 static_assert(K % 512 == 0 && K % (128 * GROUPS) == 0, "K is a multiple of 512 and of 128 * GROUPS");
@@ -40,7 +50,8 @@ static_assert(K % 512 == 0 && K % (128 * GROUPS) == 0, "K is a multiple of 512 a
 // Sums of the groups: first of squares, then of products.
 __shared__ float partial[GROUPS];
 
-// The blocks of one invocation in IN_FLIGHT steps.
+// The blocks of one invocation in some steps.
+template <int AT_ONCE>
 struct Blocks {
     // The block of the first step.
     unsigned int first;
@@ -53,19 +64,19 @@ struct Blocks {
 
     // Whether this invocation takes part in a step: some do not in the last ones.
     __device__ __forceinline__ bool holds(int step) const {
-        return BLOCKS % (IN_FLIGHT * LANES) == 0 || first + step * LANES < end;
+        return BLOCKS % (AT_ONCE * LANES) == 0 || first + step * LANES < end;
     }
 };
 
-// Lets `pass` add the blocks of this invocation to `sum`, in order, IN_FLIGHT at a time.
+// Lets `pass` add the blocks of this invocation to `sum`, in order, some steps at a time.
 template <typename Pass>
 GP_FUNCTION float over_blocks(const Pass &pass, unsigned int local, float sum) {
     unsigned int group = local / LANES;
-    Blocks blocks = {group * BLOCKS + local % LANES, (group + 1) * BLOCKS};
+    Blocks<Pass::IN_FLIGHT> blocks = {group * BLOCKS + local % LANES, (group + 1) * BLOCKS};
 #pragma unroll 1
-    for (unsigned int step = 0; step < STEPS; step += IN_FLIGHT) {
+    for (unsigned int step = 0; step < STEPS; step += Pass::IN_FLIGHT) {
         sum = pass.add(blocks, sum);
-        blocks.first += IN_FLIGHT * LANES;
+        blocks.first += Pass::IN_FLIGHT * LANES;
     }
     return sum;
 }
@@ -146,12 +157,14 @@ GP_FUNCTION void store_output(unsigned int *output, unsigned int row, float valu
     }
 }
 
-// The sum of squares of hidden + residual.
+// The sum of squares of hidden + residual, of up to MOST steps at a time.
+template <int MOST>
 struct Squares {
+    static constexpr int IN_FLIGHT = in_flight(MOST);
     const uint4 *__restrict__ hidden;
     const uint4 *residual;
 
-    __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
+    __device__ __forceinline__ float add(const Blocks<IN_FLIGHT> &blocks, float sum) const {
         uint4 h[IN_FLIGHT], r[IN_FLIGHT];
 #pragma unroll
         for (int i = 0; i < IN_FLIGHT; i++) {
@@ -175,6 +188,7 @@ struct Squares {
 
 // The dot product of the normed hidden + residual with a row of weights. Row 0 writes both vectors.
 struct NormedProducts {
+    static constexpr int IN_FLIGHT = in_flight(4);
     const uint4 *__restrict__ hidden;
     uint4 *residual;
     const uint4 *__restrict__ norm_weight;
@@ -185,7 +199,7 @@ struct NormedProducts {
     float inverse;
     bool writes;
 
-    __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
+    __device__ __forceinline__ float add(const Blocks<IN_FLIGHT> &blocks, float sum) const {
         uint4 h[IN_FLIGHT], r[IN_FLIGHT], w[IN_FLIGHT];
         unsigned int quanta[IN_FLIGHT];
         unsigned short scales[IN_FLIGHT];
@@ -223,7 +237,7 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
           unsigned int *__restrict__ output, uint4 *__restrict__ normed_out) {
     unsigned int row = blockIdx.x;
     unsigned int local = threadIdx.x;
-    float squares = over_blocks(Squares{hidden, residual}, local, 0.0f);
+    float squares = over_blocks(Squares<4>{hidden, residual}, local, 0.0f);
     float inverse = inverse_root(row_sum(squares, local));
 
     // Every invocation has read the sums of squares; their slots take the dot products next.
@@ -238,81 +252,44 @@ extern "C" __global__ void __launch_bounds__(INVOCATIONS)
     store_output(output, row, row_sum(dot, local), local);
 }
 
-// Adds, stores the sum as fp16, and sums the squares of the unrounded sum.
-struct AddedSquares {
-    const uint4 *__restrict__ hidden;
-    uint4 *residual;
+// One workgroup: residual, and normed_out from the residual as stored. GROUPS is 1: the first subgroup sums the squares
+// as that of every row does in `fused`, then all store.
+constexpr unsigned int PREPASS_INVOCATIONS = 256;
 
-    __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
-        uint4 h[IN_FLIGHT], r[IN_FLIGHT];
-#pragma unroll
-        for (int i = 0; i < IN_FLIGHT; i++) {
-            if (blocks.holds(i)) {
-                h[i] = hidden[blocks[i]];
-                r[i] = residual[blocks[i]];
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < IN_FLIGHT; i++) {
-            if (!blocks.holds(i)) {
-                break;
-            }
-            float added[8];
-            add_halves(h[i], r[i], added);
-            residual[blocks[i]] = gp_f16x8_pack(added);
-            sum = add_squares(added, sum);
-        }
-        return sum;
-    }
-};
-
-// Norms the residual as stored. Nothing is summed.
-struct Normed {
-    const uint4 *residual;
-    const uint4 *__restrict__ norm_weight;
-    uint4 *__restrict__ normed_out;
-    float inverse;
-
-    __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
-        uint4 r[IN_FLIGHT], w[IN_FLIGHT];
-#pragma unroll
-        for (int i = 0; i < IN_FLIGHT; i++) {
-            if (blocks.holds(i)) {
-                r[i] = residual[blocks[i]];
-                w[i] = norm_weight[blocks[i]];
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < IN_FLIGHT; i++) {
-            if (!blocks.holds(i)) {
-                break;
-            }
-            float added[8], normed[8];
-            gp_f16x8(r[i], added);
-            normalise(added, inverse, w[i], normed);
-            normed_out[blocks[i]] = gp_f16x8_pack(normed);
-        }
-        return sum;
-    }
-};
-
-// One workgroup: residual, and normed_out from the residual as stored. GROUPS is 1.
-extern "C" __global__ void __launch_bounds__(INVOCATIONS)
+extern "C" __global__ void __launch_bounds__(PREPASS_INVOCATIONS)
     prepass(const uint4 *__restrict__ hidden, uint4 *residual, const uint4 *__restrict__ norm_weight,
             uint4 *__restrict__ normed_out) {
+    // 1 / the root of the mean square.
+    __shared__ float shared_inverse;
     unsigned int local = threadIdx.x;
-    float squares = over_blocks(AddedSquares{hidden, residual}, local, 0.0f);
-    float inverse = inverse_root(row_sum(squares, local));
-    over_blocks(Normed{residual, norm_weight, normed_out, inverse}, local, 0.0f);
+    if (local < LANES) {
+        float squares = group_sum(over_blocks(Squares<10>{hidden, residual}, local, 0.0f));
+        if (local == 0) {
+            shared_inverse = inverse_root(squares);
+        }
+    }
+    __syncthreads();
+    float inverse = shared_inverse;
+    for (unsigned int block = local; block < K / 8; block += PREPASS_INVOCATIONS) {
+        float added[8], normed[8];
+        uint4 weights = norm_weight[block];
+        add_halves(hidden[block], residual[block], added);
+        uint4 stored = gp_f16x8_pack(added);
+        residual[block] = stored;
+        gp_f16x8(stored, added);
+        normalise(added, inverse, weights, normed);
+        normed_out[block] = gp_f16x8_pack(normed);
+    }
 }
 
 // The dot product of normed_out with a row of weights.
 struct Products {
+    static constexpr int IN_FLIGHT = in_flight(10);
     const uint4 *__restrict__ normed_out;
     const unsigned int *__restrict__ weight;
     const unsigned short *__restrict__ scale;
 
-    __device__ __forceinline__ float add(const Blocks &blocks, float sum) const {
+    __device__ __forceinline__ float add(const Blocks<IN_FLIGHT> &blocks, float sum) const {
         uint4 n[IN_FLIGHT];
         unsigned int quanta[IN_FLIGHT];
         unsigned short scales[IN_FLIGHT];

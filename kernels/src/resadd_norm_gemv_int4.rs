@@ -41,6 +41,9 @@ pub const CUDA_MODULE_NAME: &str = "resadd_norm_gemv_int4.cu";
 /// Invocations that add up in shuffles.
 const LANES: u32 = 32;
 
+/// Invocations of the prepass of the CUDA C++ source: all of them store, 32 of them sum.
+const CUDA_PREPASS_INVOCATIONS: u32 = 256;
+
 /// The rows up to which the pull request stays with the fused kernel.
 const SPLIT_ABOVE: u32 = 512;
 
@@ -178,6 +181,9 @@ fn prepass(launch: &Launch, module: ModuleId, shape: Shape, options: Options) ->
     let used = ["hidden", "residual", "norm_weight", "normed_out"];
     dispatch.arguments = arguments(launch, used, options.language);
     specialise(&mut dispatch, shape, Path::Split, options);
+    if options.language == Language::Cuda {
+        dispatch.workgroup = Some([CUDA_PREPASS_INVOCATIONS, 1, 1]);
+    }
     dispatch
 }
 

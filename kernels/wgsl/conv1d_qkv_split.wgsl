@@ -262,8 +262,8 @@ fn convolved(taps: Taps, weights: Taps, start: vec2<f32>) -> u32 {
     }
     sum = add_products(taps.channels[2], weights.channels[2], sum);
     sum = add_products(taps.channels[3], weights.channels[3], sum);
-    let low = gp_silu(sum.x);
-    let high = gp_silu(sum.y);
+    let low = gp_silu_16(sum.x);
+    let high = gp_silu_16(sum.y);
     if (F16) {
         return gp_f16x2_pack(low, high);
     }

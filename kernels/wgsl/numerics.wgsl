@@ -327,6 +327,31 @@ fn gp_silu(x: f32) -> f32 {
     return bitcast<f32>(select(ordered, 0x7fc00000u, magnitude > 0x7f800000u));
 }
 
+// For results that are rounded to 16 bits.
+fn gp_silu_16(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let magnitude = bits & 0x7fffffffu;
+    let sign = bits & 0x80000000u;
+    let a = bitcast<f32>(magnitude);
+    let scaled = a * -1.442695;
+    let rounded = scaled + 12582912.0;
+    let r = scaled - (rounded - 12582912.0);
+    var p = gp_multiply_add(r, 0.009582853, 0.055906426);
+    p = gp_multiply_add(r, p, 0.24024099);
+    p = gp_multiply_add(r, p, 0.6931242);
+    p = gp_multiply_add(r, p, 1.0);
+    let e = bitcast<f32>(bitcast<u32>(p) + (bitcast<u32>(rounded) << 23u));
+    let guess = gp_multiply_add(e, gp_multiply_add(e, 0.3037354, -0.79204905), 0.9883137);
+    let error = gp_multiply_add(-(1.0 + e), guess, 1.0);
+    let inverse = gp_multiply_add(guess, gp_multiply_add(error, error, error), guess);
+    let above = select(0x80000000u, bits, sign == 0u);
+    let near = bitcast<u32>(gp_multiply_add(-(a * e), inverse, bitcast<f32>(above)));
+    let half = select(bits - 0x00800000u, sign, magnitude < 0x01000000u);
+    let ordered = select(near, half, magnitude < 0x21800000u);
+    let all = select(above, ordered, magnitude < 0x42ae0000u);
+    return bitcast<f32>(select(all, 0x7fc00000u, magnitude > 0x7f800000u));
+}
+
 fn gp_tanh(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let magnitude = bits & 0x7fffffffu;

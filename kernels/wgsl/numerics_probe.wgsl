@@ -34,6 +34,7 @@ fn main(
         case 10u: { result = gp_f32_to_f16(x); }
         case 11u: { result = bitcast<u32>(gp_bf16_to_f32(word)); }
         case 12u: { result = gp_f32_to_bf16(x); }
+        case 13u: { result = bitcast<u32>(gp_silu_16(x)); }
         default: {}
     }
     results[index] = result;

@@ -9,7 +9,8 @@ use gridproof_launch::{
 use gridproof_reference::conv1d_qkv_split::{ElementType, Problem, Shape};
 
 use super::buffers::buffers;
-use super::dispatcher::{Path, blocks, choose, chunk_count};
+use super::dispatcher::{BLOCK, Path, blocks, choose, chunk_count};
+use super::expectation::channels_of_invocation;
 use super::variant::{Options, Variant};
 use crate::assembly::{arguments, cuda_module, named, uniform_words, wgsl_text};
 use crate::limits::{Limit, WGSL_BUFFER_LIMIT, check_addressable, grid_x};
@@ -22,9 +23,6 @@ pub const MODULE_NAME: &str = "conv1d_qkv_split.wgsl";
 
 /// The name of the CUDA C++ module in reports.
 pub const CUDA_MODULE_NAME: &str = "conv1d_qkv_split.cu";
-
-/// Invocations of a workgroup.
-const INVOCATIONS: u32 = 128;
 
 /// What the convolution reads and writes, besides its outputs.
 const CONVOLUTION: [&str; 9] = [
@@ -86,8 +84,8 @@ impl From<LaunchError> for Refusal {
     }
 }
 
-/// The launch of one variant: `fused` over chunks * blocks workgroups of 128 invocations; or `conv`, then `split`, each
-/// over as many.
+/// The launch of one variant: `fused` over chunks * blocks workgroups of 128 invocations (64 in CUDA C++); or `conv`, then
+/// `split`, each over as many.
 ///
 /// Buffers, of 16-bit elements where nothing else is said: `x` `[tokens, stride]`; `weight` `[dim, width]`; `bias`
 /// `[dim]`, or two elements that nobody reads; `conv_state` (output) `[slots, width - 1, dim]`; `query_start_loc`
@@ -192,7 +190,7 @@ fn dispatch(
         Language::Wgsl => dispatch
             .arguments
             .push(Argument { target: Target::Name("sizes".to_owned()), value: Value::Scalar(sizes(shape)) }),
-        Language::Cuda => dispatch.workgroup = Some([INVOCATIONS, 1, 1]),
+        Language::Cuda => dispatch.workgroup = Some([BLOCK / channels_of_invocation(language), 1, 1]),
     }
     dispatch
 }

@@ -5,14 +5,16 @@
 
 use std::ops::Range;
 
+use gridproof_launch::Language;
 use gridproof_reference::conv1d_qkv_split::{Problem, Shape, Tensor};
 
 use super::dispatcher::{BLOCK, CHUNK, block_routable};
+use super::expectation::channels_of_invocation;
 use crate::catalogue::{Outputs, SafeUnder};
 use crate::expected::Found;
 
 /// Adds what the launch is found to do wrong.
-pub(super) fn add_misrouted(problem: &Problem, found: &mut Found) {
+pub(super) fn add_misrouted(problem: &Problem, language: Language, found: &mut Found) {
     let shape = problem.shape();
     let rows = Rows::new(problem);
     let Some(last) = rows.last() else { return };
@@ -27,7 +29,7 @@ pub(super) fn add_misrouted(problem: &Problem, found: &mut Found) {
         if end > u64::from(shape.tokens()) * u64::from(stored.channels) {
             found.add("GP0004", tensor.name(), Outputs::Wrong);
         }
-        let races = stored.races(&rows);
+        let races = stored.races(&rows, channels_of_invocation(language));
         for (rule, races) in [("GP0001", races.between_workgroups), ("GP0002", races.inside_workgroups)] {
             if races {
                 found.add(rule, tensor.name(), Outputs::Wrong);
@@ -112,7 +114,7 @@ impl Stored {
 
     /// Two rows, `apart` from each other, meet where a column of the later one is one of the earlier one, `apart` times
     /// the channels further on. There are fewer than a block of such columns. Behind the last row nobody meets.
-    fn races(&self, rows: &Rows) -> Races {
+    fn races(&self, rows: &Rows, channels_of_invocation: u32) -> Races {
         let mut races = Races::default();
         let meets = |apart: &u32| apart.saturating_mul(self.channels) < self.columns.end - self.columns.start;
         for apart in (1..).take_while(meets) {
@@ -124,7 +126,7 @@ impl Stored {
                     pairs = rows.pairs(apart, room);
                 }
                 let [(block, invocation), (other_block, other_invocation)] =
-                    [column, column + further].map(|column| self.owner(column));
+                    [column, column + further].map(|column| self.owner(column, channels_of_invocation));
                 races.between_workgroups |= pairs.of_two_chunks || pairs.of_one_chunk && block != other_block;
                 races.inside_workgroups |= pairs.of_one_chunk && block == other_block && invocation != other_invocation;
             }
@@ -133,8 +135,8 @@ impl Stored {
     }
 
     /// The block and the invocation that store a column.
-    const fn owner(&self, column: u32) -> (u32, u32) {
+    const fn owner(&self, column: u32, channels_of_invocation: u32) -> (u32, u32) {
         let channel = self.start + column;
-        (channel / BLOCK, channel % BLOCK / 2)
+        (channel / BLOCK, channel % BLOCK / channels_of_invocation)
     }
 }

@@ -22,6 +22,9 @@ pub const CUDA_MODULE_NAME: &str = "gdn_decode.cu";
 /// Invocations of a workgroup.
 const INVOCATIONS: u32 = 128;
 
+/// Elements of the state of one value head.
+const STATE: u64 = 128 * 128;
+
 /// Why there is no launch for a valid problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -45,6 +48,16 @@ pub enum Refusal {
     #[error("stride = {stride} elements: variant `offset32` takes strides up to {} elements", i32::MAX)]
     Stride {
         /// Elements from one slot to the next.
+        stride: u64,
+    },
+    /// A stride of intermediate states of which a compiler that folds it modulo 2^32 leaves no trace.
+    #[error(
+        "{stride} elements from one request's intermediate states to the next: variant `intermediate_offset32` \
+         takes up to {}",
+        u32::MAX
+    )]
+    IntermediateStride {
+        /// Elements from one request to the next.
         stride: u64,
     },
     /// What no kernel can have.
@@ -92,6 +105,10 @@ pub fn launch(problem: &Problem, variant: Variant, options: Options) -> Result<L
     check_reduction(options.reduction, options.language)?;
     if variant == Variant::Offset32 && i32::try_from(shape.stride()).is_err() {
         return Err(Refusal::Stride { stride: shape.stride() });
+    }
+    let intermediate = u64::from(shape.steps()) * u64::from(shape.hv()) * STATE;
+    if variant == Variant::IntermediateOffset32 && shape.cache_intermediate() && u32::try_from(intermediate).is_err() {
+        return Err(Refusal::IntermediateStride { stride: intermediate });
     }
     let mut launch = Launch { buffers: buffers(problem).map_err(Limit::from)?, ..Launch::default() };
     check_addressable(&launch.buffers, options.language)?;

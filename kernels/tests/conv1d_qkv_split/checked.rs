@@ -46,13 +46,21 @@ impl Case {
     /// Proves the launch as `compile` makes it, and compares findings and outputs with what is demanded.
     pub fn check(&self, compile: impl Fn(&Launch) -> Result<Launch, String>) -> Result<Outcome, String> {
         let outcome = self.check_findings(compile)?;
-        outputs_as_demanded(&expectation(&self.problem, self.variant), &self.differences(&outcome))?;
+        outputs_as_demanded(
+            &expectation(&self.problem, self.variant, self.options.language),
+            &self.differences(&outcome),
+        )?;
         Ok(outcome)
     }
 
     /// As [`Case::check`], without a look at the outputs.
     pub fn check_findings(&self, compile: impl Fn(&Launch) -> Result<Launch, String>) -> Result<Outcome, String> {
-        proved(&compile(&self.launch)?, &self.config, &expectation(&self.problem, self.variant), |_| false)
+        proved(
+            &compile(&self.launch)?,
+            &self.config,
+            &expectation(&self.problem, self.variant, self.options.language),
+            |_| false,
+        )
     }
 
     /// The buffers that are not what they were with the model's outputs put in, as far as these are specified.

@@ -97,7 +97,7 @@ fn the_cuda_launch_differs_only_in_how_it_is_told() {
         assert!(matches!(cuda.modules[0].source, Source::Cuda(_)));
         assert_eq!(wgsl.dispatches.len(), cuda.dispatches.len());
         for (wgsl, cuda) in wgsl.dispatches.iter().zip(&cuda.dispatches) {
-            assert_eq!((&cuda.entry, cuda.grid, cuda.workgroup), (&wgsl.entry, wgsl.grid, Some([128, 1, 1])));
+            assert_eq!((&cuda.entry, cuda.grid, cuda.workgroup), (&wgsl.entry, wgsl.grid, Some([64, 1, 1])));
             let values = |dispatch: &Dispatch| -> Vec<Value> {
                 dispatch.arguments.iter().map(|argument| argument.value.clone()).collect()
             };

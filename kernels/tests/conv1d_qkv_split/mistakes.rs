@@ -86,10 +86,10 @@ fn weights_with_taps_outermost() {
 #[test]
 fn a_bias_added_last() {
     let start = "var sum = start;";
-    let last = "let low = gp_silu(sum.x);\n    let high = gp_silu(sum.y);";
+    let last = "let low = gp_silu_16(sum.x);\n    let high = gp_silu_16(sum.y);";
     let edits = [
         (start, "var sum = vec2(0.0);"),
-        (last, "let low = gp_silu(sum.x + start.x);\n    let high = gp_silu(sum.y + start.y);"),
+        (last, "let low = gp_silu_16(sum.x + start.x);\n    let high = gp_silu_16(sum.y + start.y);"),
     ];
     // Other roundings, which only some elements keep when they are rounded to 16 bits.
     let found = symptoms(Variant::Fused, "lens=64,dtype=f16", &edits);
@@ -253,7 +253,7 @@ fn rows_of_padding_copied_by_the_split() {
 
 #[test]
 fn silu_left_out_and_f16_taken_for_bf16() {
-    only_wrong("lens=1", &[("gp_silu(sum.x)", "sum.x")], QKV);
+    only_wrong("lens=1", &[("gp_silu_16(sum.x)", "sum.x")], QKV);
     only_wrong("lens=1,dtype=f16", &[("if (F16) {\n        return vec2", "if (false) {\n        return vec2")], QKV);
     only_wrong(
         "lens=1,dtype=f16",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use gridproof_kernels::catalogue::{Outputs, SafeUnder};
 use gridproof_kernels::conv1d_qkv_split::{KERNEL, Options, Variant, expectation, parse_shape};
+use gridproof_launch::Language;
 use gridproof_simulator::ladder;
 
 use super::checked::{Case, rules};
@@ -68,7 +69,7 @@ fn a_split_block_runs_on_into_the_rows_behind() {
 fn a_split_block_is_wrong_even_where_nothing_is_found() {
     let demanded = |text: &str| {
         let problem = parse_shape(text, Variant::FusedBlockRouted).expect("valid").problem(7).expect("valid");
-        expectation(&problem, Variant::FusedBlockRouted)
+        expectation(&problem, Variant::FusedBlockRouted, Language::Wgsl)
     };
     let padded = demanded("q=128,k=128,v=256,lens=1+2,slot=1+-1");
     assert_eq!((padded.findings.len(), padded.outputs), (0, Outputs::Wrong));
@@ -112,13 +113,13 @@ fn a_missing_state_barrier_shows_where_subgroups_drift_and_not_in_step() {
         let proof = case.check(as_it_is).expect("as demanded");
         let rungs = ladder::climb(&case.launch, &case.config, &proof, 1, 4).expect("it runs");
         assert_eq!([rungs[0].failing.is_some(), rungs[1].failing.is_some()], [true, false], "{text}");
-        let demanded = expectation(&case.problem, case.variant);
+        let demanded = expectation(&case.problem, case.variant, Language::Wgsl);
         assert_eq!(demanded.safe_under, SafeUnder::LockstepWaves { slots: 1 });
     }
     // Where subgroups have different things to do, nothing is demanded.
     for text in ["q=6,k=2,v=2,lens=9", "lens=2"] {
         let case = Case::new(Variant::NoStateBarrier, text, Options::default(), 32).expect("there is a launch");
-        assert_eq!(expectation(&case.problem, case.variant).safe_under, SafeUnder::NotStated);
+        assert_eq!(expectation(&case.problem, case.variant, Language::Wgsl).safe_under, SafeUnder::NotStated);
     }
 }
 

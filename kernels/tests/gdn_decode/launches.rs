@@ -238,6 +238,11 @@ fn what_the_cuda_source_does_not_have_is_refused() {
     let stride = "pool=3,b=1,stride=2147483648";
     assert_eq!(launch(Variant::Offset32, stride, cuda()), Err(Refusal::Stride { stride: 1 << 31 }));
     assert!(launch(Variant::Auto, stride, cuda()).is_ok());
+    let steps = |steps: u32| format!("b=2,h=1,hv=2,pool=3,cache=1,t=5,slot=1+2,steps={steps}");
+    let refused = Err(Refusal::IntermediateStride { stride: 1 << 32 });
+    assert_eq!(launch(Variant::IntermediateOffset32, &steps(131_072), cuda()), refused);
+    assert!(launch(Variant::IntermediateOffset32, &steps(131_071), cuda()).is_ok());
+    assert!(launch(Variant::Auto, &steps(131_072), cuda()).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! ```text
 //! sum    = bias, or 0
 //! sum    = x_j * w_j + sum         one multiply-add for each tap, oldest first
-//! output = rounded(silu(sum))
+//! output = rounded(silu_16(sum))
 //! ```
 //!
 //! A product of two 16-bit numbers has at most 22 digits, so it is exact unless it is below 2^-126: devices whose
@@ -154,7 +154,7 @@ impl<P: Profile, const HALF: bool> NullaryFnOnce for Task<'_, P, HALF> {
                 }
                 let mut bytes = [[0; 2]; CHANNELS];
                 for i in 0..CHANNELS {
-                    bytes[i] = element::<HALF>().rounded(self.numerics.silu(sum[i])).to_le_bytes();
+                    bytes[i] = element::<HALF>().rounded(self.numerics.silu_16(sum[i])).to_le_bytes();
                 }
                 for piece in &tile.pieces {
                     let row = segment.rows[piece.tensor].as_chunks_mut().0;

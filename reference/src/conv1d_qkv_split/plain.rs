@@ -41,5 +41,5 @@ fn output(problem: &Problem, arithmetic: Arithmetic, sequence: u32, token: u32, 
         let weight = inputs.weight[(channel * shape.width() + tap) as usize];
         sum = n.multiply_add(element.value(seen(problem, sequence, position, channel)), element.value(weight), sum);
     }
-    element.rounded(n.silu(sum))
+    element.rounded(n.silu_16(sum))
 }

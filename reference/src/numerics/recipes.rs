@@ -46,7 +46,7 @@ macro_rules! conversion {
 }
 
 /// All functions, in the order of the probe kernel.
-pub const RECIPES: [Recipe; 13] = [
+pub const RECIPES: [Recipe; 14] = [
     float!("gp_reciprocal", reciprocal, 0.51),
     float!("gp_rsqrt", rsqrt, 0.51),
     float!("gp_exp", exp, 0.71),
@@ -60,4 +60,5 @@ pub const RECIPES: [Recipe; 13] = [
     conversion!("gp_f32_to_f16", |word| u32::from(half::f32_to_f16(f32::from_bits(word)))),
     conversion!("gp_bf16_to_f32", |word: u32| half::bf16_to_f32((word & 0xffff) as u16).to_bits()),
     conversion!("gp_f32_to_bf16", |word| u32::from(half::f32_to_bf16(f32::from_bits(word)))),
+    float!("gp_silu_16", silu_16, 108.0),
 ];

@@ -4,12 +4,21 @@
 //! reciprocal stay sums of two parts: what the rounding of 1 + e loses goes into the residual of the
 //! reciprocal, and the products are split after Dekker (1971). On the negative side the power of two of e is put in last, so that
 //! `silu` stays exact to the last bits where e itself is already below 2^-126.
+//!
+//! `silu_16` is for results that are rounded to 16 bits, where a kernel has no time for the last bits: x - |x| e / (1 + e)
+//! right of 0, and -|x| e / (1 + e) left of it. e is 2^(n + r) with a polynomial of degree 4 in r (relative error
+//! 2.9 10^-6 on [-1/2, 1/2]); 1 / (1 + e) is a polynomial of degree 2 in e (1.2 10^-2 on [0, 1]) and one step of third order,
+//! which leaves its cube. Both are exact at 0 and at 1, so that the gate of a tiny number is exactly 1/2.
 
 use super::exponential::{LIMIT, power_of_two, scaled};
 use super::{INFINITY, MAGNITUDE, NAN, Numerics, Profile, SIGN, SMALLEST_NORMAL, upper};
 
+/// 3 * 2^22: a number below 2^22 is rounded to an integer when this is added.
+const ROUND: f32 = 12_582_912.0;
 /// 2^-60: below this the gate is 1/2, and products with its second part could become denormal.
 const TINY: u32 = 0x2180_0000;
+/// 87: from here on `silu_16` is 0 or its argument. 87 e^-87 is 1.5 10^-36.
+const FAR: u32 = 0x42ae_0000;
 /// 2^-125: below this x/2 is no longer a normal number.
 const HALVES_TO_DENORMAL: u32 = 0x0100_0000;
 
@@ -47,6 +56,35 @@ impl<P: Profile> Numerics<P> {
         let half = if magnitude < HALVES_TO_DENORMAL { 0 } else { magnitude.wrapping_sub(SMALLEST_NORMAL) };
         let ordered = if magnitude < TINY { half } else { far };
         f32::from_bits(if magnitude > INFINITY { NAN } else { ordered | (bits & SIGN) })
+    }
+
+    /// `x / (1 + e^-x)` for a result that is rounded to 16 bits: within 108 ulp, 1.3e-5 of itself, in either profile.
+    ///
+    /// From 87 on the result is `x`, down from -87 it is -0 (and off by at most 1.5e-36); zeros, denormals and `|x|` below
+    /// 2^-125 give a zero of their sign; NaN gives NaN.
+    #[inline(always)]
+    pub fn silu_16(self, x: f32) -> f32 {
+        let bits = x.to_bits();
+        let (magnitude, sign) = (bits & MAGNITUDE, bits & SIGN);
+        let a = f32::from_bits(magnitude);
+        let scaled = self.mul(a, -std::f32::consts::LOG2_E);
+        let rounded = self.add(scaled, ROUND);
+        let r = self.sub(scaled, self.sub(rounded, ROUND));
+        let p = self.multiply_add(r, 0.009_582_853, 0.055_906_426);
+        let p = self.multiply_add(r, p, 0.240_240_99);
+        let p = self.multiply_add(r, p, 0.693_124_2);
+        let p = self.multiply_add(r, p, 1.0);
+        let e = f32::from_bits(p.to_bits().wrapping_add(rounded.to_bits() << 23));
+        let guess = self.multiply_add(e, self.multiply_add(e, 0.303_735_4, -0.792_049_05), 0.988_313_7);
+        let error = self.multiply_add(-self.add(1.0, e), guess, 1.0);
+        let inverse = self.multiply_add(guess, self.multiply_add(error, error, error), guess);
+        let above = f32::from_bits(if sign == 0 { bits } else { SIGN });
+        let near = self.multiply_add(-self.mul(a, e), inverse, above).to_bits();
+        let half = if magnitude < HALVES_TO_DENORMAL { sign } else { bits.wrapping_sub(SMALLEST_NORMAL) };
+        let ordered = if magnitude < TINY { half } else { near };
+        let far = if sign == 0 { bits } else { SIGN };
+        let all = if magnitude < FAR { ordered } else { far };
+        f32::from_bits(if magnitude > INFINITY { NAN } else { all })
     }
 
     /// The parts of the gate for the argument of these bits, taken as at most 104.

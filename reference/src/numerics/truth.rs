@@ -14,6 +14,8 @@ pub fn exact(name: &str) -> Option<fn(f64) -> f64> {
         "gp_sigmoid" => sigmoid,
         "gp_softplus" => |x| if x > 20.0 { x } else { libm::log1p(libm::exp(x)) },
         "gp_silu" => |x| if x == f64::NEG_INFINITY { -0.0 } else { x * sigmoid(x) },
+        // 87 and beyond count as infinite.
+        "gp_silu_16" => |x| if x <= -87.0 { -0.0 } else { x * sigmoid(x) },
         "gp_tanh" => libm::tanh,
         _ => return None,
     })

@@ -77,7 +77,9 @@ fn the_bound_is_little_more_than_half_an_ulp() {
             inputs.bias.fill(0);
         });
         for bound in bounds(&problem, 2, 9) {
-            assert!(bound > 4.0 * half_ulp && bound < 4.01 * half_ulp, "{element:?}: {bound}");
+            // And what the SiLU may miss: 108 ulp of at most 2^-23 of 8.
+            let silu = 108.0 * 8.0 / 8_388_608.0;
+            assert!(bound > 4.0 * half_ulp && bound < 4.01 * half_ulp + silu, "{element:?}: {bound}");
         }
     }
 }
