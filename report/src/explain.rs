@@ -203,7 +203,9 @@ Compute the offset in 64 bits where the language has them, or split the pool ove
 that (slots * heads * elements) fits in 32 bits.",
     limits: "\
 Wrapping that never reaches an address is silent: hashes, random generators, deliberate unsigned wrap. So is wrap that is \
-undone before the address is used, because the address is then what exact arithmetic gives.",
+undone before the address is used, because the address is then what exact arithmetic gives. An offset is taken as given \
+when it was loaded, came from another invocation, is a remainder, or is what PTX makes with mul.hi, mad24, sad, shf or prmt; and \
+in PTX a product with an odd constant of 2^24 or more that leaves 32 bits counts as a hash.",
 };
 
 const GP0006: Explanation = Explanation {

@@ -79,11 +79,14 @@ impl Page<'_> {
         let files = &self.report.files;
         let words = words(finding, files, self.full().then_some(usize::MAX));
         if self.brief() {
-            return one_line(finding, &words, files);
+            let accepted = self.report.acceptance(finding).map(|reason| format!("    accepted: {}\n", plain(reason)));
+            return one_line(finding, &words, files) + &accepted.unwrap_or_default();
         }
         let level = if finding.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let mut elements = located(&words.labels, files);
         elements.extend(words.notes.iter().map(|note| self.message(Level::NOTE, note)));
+        let accepted = self.report.acceptance(finding);
+        elements.extend(accepted.map(|reason| self.message(Level::NOTE, &format!("accepted: {}", plain(reason)))));
         elements.extend(self.schedule(finding, &words).map(Element::from));
         elements.push(self.message(Level::HELP, &words.help));
         let title = level.primary_title(words.title).id(finding.rule.code());
@@ -167,6 +170,7 @@ impl Page<'_> {
             let lines: Vec<_> = report.output_errors.iter().map(output_error).collect();
             facts.push(("outputs", lines.join("\n")));
         }
+        facts.extend(verdict::chosen_outputs(report).map(|text| ("outputs", text)));
         facts.extend(self.approximations().map(|text| ("devices", text)));
         facts.extend(verdict::exhausted(report).map(|text| ("ran out", text)));
         facts.push(("done", self.done()));

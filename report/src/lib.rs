@@ -6,10 +6,13 @@
 
 pub mod bench;
 pub mod explain;
+pub mod fingerprint;
+pub mod fuzz;
 pub mod html;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod matrix;
 pub mod model;
 pub mod mutation;
 pub mod sarif;

@@ -1,13 +1,16 @@
 //! What a report says, as data: made by `conformance`, rendered here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridproof_launch::{Arithmetic, Language};
 use gridproof_simulator::explore::{MissBound, Progress, Stopped};
-use gridproof_simulator::finding::{AccessSite, Rule};
+use gridproof_simulator::finding::{AccessSite, Rule, Severity};
 use gridproof_simulator::ir::SourceFile;
 use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Approximation, Detectors, Exhausted, Finding, Schedule, Stats, Unsupported};
+
+use crate::fingerprint;
 
 /// What was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,6 +267,9 @@ pub struct CheckReport {
     pub files: Vec<SourceFile>,
     /// Places whose bits devices may compute differently.
     pub approximations: Vec<Approximation>,
+    /// Output buffers that can hold what a scheduler chose, of a launch that one run decides: what atomics returned, or left
+    /// where they do not commute.
+    pub chosen_outputs: Vec<String>,
     /// What is not modelled, for [`Verdict::Unsupported`].
     pub unsupported: Option<Unsupported>,
     /// The budget that ran out, for [`Verdict::Incomplete`].
@@ -276,6 +282,8 @@ pub struct CheckReport {
     pub explorations: Vec<ExplorationReport>,
     /// Distances to the oracle, where there is one.
     pub output_errors: Vec<OutputError>,
+    /// What a baseline accepts: reasons by fingerprint.
+    pub accepted: Accepted,
     /// The command line that repeats this check.
     pub command: String,
     /// How much was done.
@@ -284,7 +292,36 @@ pub struct CheckReport {
     pub elapsed: Duration,
 }
 
+/// Findings that somebody has accepted: the reason of each, by fingerprint.
+pub type Accepted = BTreeMap<String, String>;
+
 impl CheckReport {
+    /// The fingerprint of a finding of this report.
+    pub fn fingerprint(&self, finding: &Finding) -> String {
+        fingerprint::fingerprint(&fingerprint::kernel(&self.subject), finding, &self.files)
+    }
+
+    /// Why a finding is accepted, where it is.
+    pub fn acceptance(&self, finding: &Finding) -> Option<&str> {
+        if self.accepted.is_empty() {
+            return None;
+        }
+        self.accepted.get(&self.fingerprint(finding)).map(String::as_str)
+    }
+
+    /// Errors that nobody has accepted. Findings that were counted and not kept are among them, as nobody can know them.
+    pub fn open_errors(&self) -> u64 {
+        let open = |finding: &&Finding| finding.severity == Severity::Error && self.acceptance(finding).is_none();
+        self.findings_dropped + self.findings.iter().filter(open).count() as u64
+    }
+
+    /// Whether there is nothing that was left out and could hold another finding: no budget ran out, every finding was kept,
+    /// and where schedules were explored, one engine saw all of them.
+    pub fn is_complete(&self) -> bool {
+        let explored = self.explorations.is_empty() || self.explorations.iter().any(|one| one.stopped.is_none());
+        self.exhausted.is_none() && self.findings_dropped == 0 && explored
+    }
+
     /// The recorded run of a finding, by the finding's position.
     pub fn timeline(&self, finding: usize) -> Option<&Timeline> {
         self.timelines.get(finding).and_then(Option::as_ref)

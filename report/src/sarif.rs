@@ -1,19 +1,19 @@
 //! SARIF 2.1.0, for code-scanning services: one result per finding.
 //!
 //! The first access is the result's location, the second a related one, the schedule a code flow. A service
-//! matches results from one run to the next by `partialFingerprints`: a hash of what the finding says and of the
-//! text of its lines, not of their numbers, so that it survives code moving up or down.
+//! matches results from one run to the next by `partialFingerprints`: `gridproofFinding/v1` is the fingerprint that
+//! baselines know (`fingerprint.rs`), with a number behind it where several results have the same one;
+//! `gridproofBaseline/v1` is without that number. What a baseline accepts is a suppressed result with the reason.
 
 use std::collections::BTreeMap;
 
-use gridproof_launch::Language;
 use gridproof_simulator::finding::{Finding, Rule, Severity};
 use gridproof_simulator::ir::{SourceFile, Span};
 use serde_json::json;
 use serde_sarif::sarif::{
     ArtifactLocation, CodeFlow, Invocation, Location, Message, MultiformatMessageString, Notification,
     PhysicalLocation, Region, ReportingDescriptor, Result as SarifResult, ResultLevel, Run, SCHEMA_URL, Sarif,
-    ThreadFlow, ThreadFlowLocation, Tool, ToolComponent,
+    Suppression, ThreadFlow, ThreadFlowLocation, Tool, ToolComponent,
 };
 
 use crate::explain::{Explanation, explanation};
@@ -39,11 +39,16 @@ pub fn verdicts(verdicts: &Verdicts) -> Result<String, RenderError> {
 }
 
 fn print(reports: &[&CheckReport]) -> Result<String, RenderError> {
+    log(reports.iter().map(|report| invocation(report)).collect(), results(reports))
+}
+
+/// A log of one run.
+pub(crate) fn log(invocations: Vec<Invocation>, results: Vec<SarifResult>) -> Result<String, RenderError> {
     let run = Run::builder()
         .tool(Tool::from(driver()))
         .column_kind(json!("unicodeCodePoints"))
-        .invocations(reports.iter().map(|report| invocation(report)).collect::<Vec<_>>())
-        .results(results(reports))
+        .invocations(invocations)
+        .results(results)
         .build();
     let log = Sarif::builder().schema(SCHEMA_URL).version(json!("2.1.0")).runs(vec![run]).build();
     let value =
@@ -51,7 +56,7 @@ fn print(reports: &[&CheckReport]) -> Result<String, RenderError> {
     Ok(format!("{value:#}\n"))
 }
 
-fn driver() -> ToolComponent {
+pub(crate) fn driver() -> ToolComponent {
     ToolComponent::builder()
         .name("gridproof")
         .version(env!("CARGO_PKG_VERSION"))
@@ -76,7 +81,7 @@ fn multiformat(text: String) -> MultiformatMessageString {
     MultiformatMessageString::builder().text(text).build()
 }
 
-fn message(text: impl Into<String>) -> Message {
+pub(crate) fn message(text: impl Into<String>) -> Message {
     Message::builder().text(text).build()
 }
 
@@ -100,15 +105,15 @@ fn results(reports: &[&CheckReport]) -> Vec<SarifResult> {
     let mut results = Vec::new();
     for report in reports {
         for finding in &report.findings {
-            let hash = fingerprint(report, finding);
-            let times = seen.entry(hash).and_modify(|times| *times += 1).or_insert(1_u64);
-            results.push(result(report, finding, format!("{hash:016x}:{times}")));
+            let print = report.fingerprint(finding);
+            let times = seen.entry(print.clone()).and_modify(|times| *times += 1).or_insert(1_u64);
+            results.push(result(report, finding, &print, *times));
         }
     }
     results
 }
 
-fn result(report: &CheckReport, finding: &Finding, fingerprint: String) -> SarifResult {
+fn result(report: &CheckReport, finding: &Finding, fingerprint: &str, times: u64) -> SarifResult {
     let words = words(finding, &report.files, None);
     let (first, related) = locations(finding, &words, &report.files);
     let rule_index =
@@ -120,12 +125,28 @@ fn result(report: &CheckReport, finding: &Finding, fingerprint: String) -> Sarif
         .message(message(text(report, &words)))
         .locations(vec![first.clone()])
         .related_locations(related)
-        .partial_fingerprints(BTreeMap::from([("gridproofFinding/v1".to_owned(), fingerprint)]))
+        .partial_fingerprints(fingerprints(fingerprint, times))
         .build();
+    if let Some(reason) = report.accepted.get(fingerprint) {
+        result.suppressions = Some(vec![suppression(reason)]);
+    }
     if !words.steps.is_empty() {
-        result.code_flows = Some(vec![code_flow(&words, &first)]);
+        result.code_flows = Some(vec![code_flow(&words.steps, &first)]);
     }
     result
+}
+
+/// The keys that services match by.
+pub(crate) fn fingerprints(fingerprint: &str, times: u64) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("gridproofFinding/v1".to_owned(), format!("{fingerprint}:{times}")),
+        ("gridproofBaseline/v1".to_owned(), fingerprint.to_owned()),
+    ])
+}
+
+/// What a baseline, and not the source, accepts.
+pub(crate) fn suppression(reason: &str) -> Suppression {
+    Suppression::builder().kind(json!("external")).status(json!("accepted")).justification(reason).build()
 }
 
 const fn level(severity: Severity) -> ResultLevel {
@@ -176,7 +197,7 @@ fn region(span: Span, text: Option<&str>) -> Region {
 }
 
 /// A file name as a relative URI: everything but unreserved characters and `/` is percent-encoded.
-fn uri(name: &str) -> String {
+pub(crate) fn uri(name: &str) -> String {
     let mut uri = String::new();
     for byte in name.replace('\\', "/").bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -189,8 +210,9 @@ fn uri(name: &str) -> String {
 }
 
 /// The steps have no place of their own; viewers want one, so they stand at the primary location.
-fn code_flow(words: &Words, first: &Location) -> CodeFlow {
-    let steps = words.steps.iter().enumerate().map(|(order, step)| {
+/// A schedule in steps, all of them at the first access: a scheduler's turn has no place of its own.
+pub(crate) fn code_flow(steps: &[String], first: &Location) -> CodeFlow {
+    let steps = steps.iter().enumerate().map(|(order, step)| {
         let mut location = first.clone();
         location.message = Some(message(step.clone()));
         ThreadFlowLocation::builder()
@@ -202,64 +224,9 @@ fn code_flow(words: &Words, first: &Location) -> CodeFlow {
     CodeFlow::builder().message(message("a schedule that shows it")).thread_flows(vec![flow]).build()
 }
 
-/// FNV-1a over the rule, the subject's name, the buffers, and the text of the lines.
-fn fingerprint(report: &CheckReport, finding: &Finding) -> u64 {
-    let mut hash = Fnv::default();
-    hash.add(finding.rule.code());
-    hash.add(&name(report));
-    for site in std::iter::once(&finding.first).chain(&finding.second) {
-        hash.add(&site.buffer);
-        hash.add(source::file(site.span, &report.files).map_or("", |file| file.name.as_str()));
-        hash.add(line(site.span, &report.files));
-    }
-    hash.0
-}
-
-/// The kernel without its shape: the same finding at another shape is the same result.
-fn name(report: &CheckReport) -> String {
-    match &report.subject {
-        crate::model::Subject::Catalogue { kernel, variant, language: Language::Wgsl, .. } => {
-            format!("{kernel}:{variant}")
-        }
-        crate::model::Subject::Catalogue { kernel, variant, language, .. } => format!("{kernel}:{variant}:{language}"),
-        crate::model::Subject::File { module, entry, .. } => format!("{module}:{entry}"),
-    }
-}
-
-fn line(span: Span, files: &[SourceFile]) -> &str {
-    let text = source::file(span, files).and_then(|file| file.text.as_deref()).unwrap_or("");
-    let number = usize::try_from(span.line).ok().and_then(|line| line.checked_sub(1));
-    number.and_then(|number| text.lines().nth(number)).unwrap_or("").trim()
-}
-
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, text: &str) {
-        for byte in text.bytes().chain([0]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        let mut hash = Fnv::default();
-        for byte in b"foobar" {
-            hash.0 = (hash.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        assert_eq!(hash.0, 0x8594_4171_f739_67e8, "the published value for `foobar`");
-    }
 
     #[test]
     fn file_names_become_uris() {

@@ -177,8 +177,13 @@ fn incomplete(report: &CheckReport) -> String {
         None if !report.explorations.is_empty() => {
             let one = report.explorations.first().map(|one| (one.executions, one.stopped));
             let (executions, why) = one.unwrap_or((0, None));
-            let why = why.map_or("", stopped);
-            format!("nothing found in {}; {why}", count(executions, "execution"))
+            let executions = count(executions, "execution");
+            // An exploration that saw everything is in doubt only where the other engine says something else.
+            match why {
+                Some(why) => format!("nothing found in {executions}; {}", stopped(why)),
+                None if report.explorations.len() > 1 => format!("the engines disagree after {executions}"),
+                None => format!("nothing found in {executions}"),
+            }
         }
         None => {
             format!("nothing found in {}, but atomics steer this launch, so these do not decide it", explored(report))
@@ -276,6 +281,14 @@ pub const CAVEAT: &str = "explored under sequential consistency; hardware may do
 pub fn threshold(threshold: &Threshold) -> String {
     let under = assumption(threshold.assumption, Some(threshold.slots));
     format!("smallest failing {} is {}, under {under}", plain(&threshold.key), number(threshold.value))
+}
+
+/// That what a scheduler chose can end in outputs, though it steers nothing.
+pub fn chosen_outputs(report: &CheckReport) -> Option<String> {
+    let names: Vec<String> = report.chosen_outputs.iter().map(|name| format!("`{}`", plain(name))).collect();
+    (!names.is_empty()).then(|| {
+        format!("{} can hold what atomics left in one order or another: `gridproof explore` compares", names.join(", "))
+    })
 }
 
 /// Which budget ran out, and what was covered.

@@ -29,6 +29,9 @@ pub fn render(report: &BenchReport, options: &Options) -> String {
         text += &line(fields, &widths);
         text.extend(notes(row).map(|note| format!("    {note}\n")));
     }
+    if options.amount != Amount::Brief {
+        text += &resources(&report.rows);
+    }
     let rows = count(report.rows.len() as u64, "row");
     text + &format!("\n{rows}, in {}\n", seconds(report.elapsed))
 }
@@ -86,6 +89,31 @@ fn fields(row: &Row, machine: &Machine) -> [String; 8] {
     };
     let [time, spread, bytes, rate, share] = numbers;
     [kernel, variant, shape, time, spread, bytes, rate, share]
+}
+
+/// What the kernels of the rows take: a kernel once, however many rows have it.
+fn resources(rows: &[Row]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for row in rows {
+        for kernel in row.measured.iter().flat_map(|measured| &measured.resources) {
+            let line = format!(
+                "  {}, {}: {} registers, {} of workgroup memory, {} of private memory\n",
+                plain(&row.kernel),
+                plain(&kernel.entry),
+                number(kernel.registers),
+                bytes(kernel.workgroup_bytes.into()),
+                bytes(kernel.private_bytes.into()),
+            );
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("\nthe kernels take, for an invocation or a workgroup\n{}", lines.concat())
+    }
 }
 
 fn notes(row: &Row) -> impl Iterator<Item = String> {

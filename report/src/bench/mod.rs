@@ -91,6 +91,21 @@ pub struct Measured {
     pub launches: u64,
     /// Whether the copies together were large enough to keep the cache cold.
     pub is_cold: bool,
+    /// What its kernels take, each once, in the order of the dispatches.
+    pub resources: Vec<Resources>,
+}
+
+/// What a kernel takes of a multiprocessor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// The entry point.
+    pub entry: String,
+    /// Registers of an invocation, 32 bits each.
+    pub registers: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// Bytes of an invocation's own memory: spilled registers, and arrays that registers do not hold.
+    pub private_bytes: u32,
 }
 
 impl Measured {

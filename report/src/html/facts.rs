@@ -69,6 +69,7 @@ pub fn check(report: &CheckReport) -> String {
     if !outputs.is_empty() {
         facts.push(("Outputs", format!("<ul>{outputs}</ul>")));
     }
+    facts.extend(verdict::chosen_outputs(report).map(|words| ("Outputs", prose(&words))));
     facts.extend(approximations(report).map(|words| ("Devices", words)));
     facts.extend(verdict::exhausted(report).map(|words| ("Ran out", prose(&words))));
     if let Some(unsupported) = &report.unsupported {

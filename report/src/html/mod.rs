@@ -216,12 +216,27 @@ const LEGEND: &str = "<ul class=\"legend\" aria-label=\"legend\"><li><span class
 <li><span class=\"key barrier\"></span>stops at a barrier</li><li><span class=\"key ended\"></span>ends</li></ul>\n";
 
 pub(crate) fn document(title: &str, body: &str) -> String {
+    let assets = Assets { style: STYLE, style_hash: STYLE_HASH, script: SCRIPT, script_hash: SCRIPT_HASH };
+    document_of(title, &format!("<main>\n{body}</main>\n"), &assets)
+}
+
+/// What a page carries with it, with the hashes (`sha256-` and base64) that let the browser use it.
+pub(crate) struct Assets {
+    pub style: &'static str,
+    pub style_hash: &'static str,
+    pub script: &'static str,
+    pub script_hash: &'static str,
+}
+
+/// A whole document, which may use its own style and script and nothing else.
+pub(crate) fn document_of(title: &str, body: &str, assets: &Assets) -> String {
+    let Assets { style, style_hash, script, script_hash } = assets;
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{STYLE_HASH}'; script-src '{SCRIPT_HASH}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{style_hash}'; script-src '{script_hash}'; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"generator\" content=\"gridproof\">\n\
-         <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n<footer>Made by gridproof. This page loads nothing and sends nothing.</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+         <title>{}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}<footer>Made by gridproof. This page loads nothing and sends nothing.</footer>\n<script>{script}</script>\n</body>\n</html>\n",
         text(title)
     )
 }

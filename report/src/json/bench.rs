@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::VERSION;
 use super::write::print;
-use crate::bench::{BenchReport, Machine, Row};
+use crate::bench::{BenchReport, Machine, Resources, Row};
 
 /// The bench report. `report/schema/bench-v1.json` describes every key.
 pub fn bench(report: &BenchReport) -> String {
@@ -33,6 +33,15 @@ fn machine(machine: &Machine) -> Value {
     })
 }
 
+fn resources(kernel: &Resources) -> Value {
+    json!({
+        "entry": kernel.entry,
+        "registers": kernel.registers,
+        "workgroup_bytes": kernel.workgroup_bytes,
+        "private_bytes": kernel.private_bytes,
+    })
+}
+
 fn row(row: &Row, machine: &Machine) -> Value {
     let measured = row.measured.as_ref().ok().map(|measured| {
         json!({
@@ -47,6 +56,7 @@ fn row(row: &Row, machine: &Machine) -> Value {
             "copies": measured.copies,
             "launches": measured.launches,
             "cold": measured.is_cold,
+            "resources": measured.resources.iter().map(resources).collect::<Vec<_>>(),
         })
     });
     json!({

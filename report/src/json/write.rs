@@ -103,6 +103,7 @@ fn check_value(report: &CheckReport) -> Value {
         "ladder": report.rungs.iter().map(rung).collect::<Vec<_>>(),
         "threshold": report.threshold.as_ref().map(threshold),
         "output_errors": report.output_errors.iter().map(output_error).collect::<Vec<_>>(),
+        "chosen_outputs": report.chosen_outputs,
         "approximations": report.approximations.iter().map(|one| {
             json!({ "operation": one.operation, "span": span(one.span, &report.files) })
         }).collect::<Vec<_>>(),
@@ -243,6 +244,8 @@ fn finding(report: &CheckReport, finding: &Finding) -> Value {
         "rule": finding.rule.code(),
         "severity": severity(finding.severity),
         "title": words.title,
+        "fingerprint": report.fingerprint(finding),
+        "accepted": report.acceptance(finding),
         "first": access(&finding.first, &report.files),
         "second": finding.second.as_ref().map(|second| access(second, &report.files)),
         "benign": finding.benign,

@@ -5,8 +5,12 @@
 
 mod chromium;
 mod judge;
+mod matrix;
 mod picture;
 
+#[path = "../report/cells.rs"]
+#[expect(dead_code, reason = "shared with the other tests, which use all of it")]
+mod cells;
 #[path = "../report/made.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use all of it")]
 mod made;
@@ -34,7 +38,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let browser = Browser::find();
     let required = std::env::var_os("GRIDPROOF_REQUIRE_CHROMIUM").is_some_and(|value| value == "1");
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 10] = [
         ("a_race_between_workgroups", between_workgroups),
         ("a_race_inside_a_workgroup", inside_a_workgroup),
         ("a_launch_without_progress", no_progress),
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         ("markup_in_names_and_source", hostile),
         ("findings_without_a_run", without_a_run),
         ("broken_pages_are_noticed", broken),
+        ("a_matrix_of_thousands_of_cells", matrix::large),
+        ("a_broken_matrix_is_noticed", matrix::broken),
     ];
     let trials = tests.map(|(name, test)| {
         let browser = browser.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gridproof_report::bench::{BenchReport, Machine, Measured, Row, page, render};
+use gridproof_report::bench::{BenchReport, Machine, Measured, Resources, Row, page, render};
 use gridproof_report::human::{Amount, Options};
 use gridproof_report::json;
 use serde_json::{Value, json};
@@ -21,6 +21,12 @@ fn measured(microseconds: f64, is_cold: bool) -> Result<Measured, String> {
         copies: 3,
         launches: 60,
         is_cold,
+        resources: vec![Resources {
+            entry: "main".to_owned(),
+            registers: 96,
+            workgroup_bytes: 2_048,
+            private_bytes: 16,
+        }],
     })
 }
 

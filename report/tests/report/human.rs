@@ -2,6 +2,7 @@
 
 use gridproof_report::human::{Amount, Options, render};
 use gridproof_report::model::{Assumption, CheckReport, ReplayReport, SafeUnder, Verdict};
+use gridproof_report::verdict::chosen_outputs;
 use gridproof_simulator::finding::{BoundsLimit, Finding, Severity};
 use gridproof_simulator::ir::SourceFile;
 
@@ -149,4 +150,15 @@ fn hostile_names_and_spans_are_harmless() {
     finding.declared = Some("because\u{1b}]0;title\u{7}".to_owned());
     let text = render(&made::report(Verdict::Racy, vec![finding]), &Options::default());
     assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
+}
+
+#[test]
+fn outputs_that_a_scheduler_chooses_are_named() {
+    let outputs = vec!["sums".to_owned(), "tickets".to_owned()];
+    let chosen = CheckReport { chosen_outputs: outputs, ..made::report(Verdict::RaceFree, Vec::new()) };
+    let words = "`sums`, `tickets` can hold what atomics left in one order or another";
+    assert!(chosen_outputs(&chosen).unwrap().starts_with(words));
+    assert!(chosen_outputs(&made::report(Verdict::RaceFree, Vec::new())).is_none());
+    let text = render(&chosen, &Options::default());
+    assert!(text.contains("outputs     `sums`, `tickets` can hold"), "{text}");
 }

@@ -6,7 +6,7 @@ use gridproof_report::{junit, sarif};
 use gridproof_simulator::finding::{Finding, Rule, Severity};
 use serde_json::Value;
 
-use crate::made;
+use crate::{made, sarif_schema};
 
 fn rows() -> Verdicts {
     let row = |report, mismatch: Option<&str>| VerdictRow {
@@ -75,6 +75,7 @@ fn sarif_has_what_the_format_requires() {
     for report in &reports {
         let log = sarif_of(report);
         assert_eq!(log["version"], "2.1.0");
+        assert_eq!(sarif_schema::faults(&log), Vec::<String>::new());
         let run = &log["runs"][0];
         let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
         assert_eq!(rules.len(), Rule::ALL.len());
@@ -111,6 +112,17 @@ fn fingerprints_survive_moved_lines_and_tell_findings_apart() {
     distinct.dedup();
     assert_eq!(distinct.len(), report.findings.len());
 
+    let mut swapped = report.clone();
+    for finding in &mut swapped.findings {
+        if let Some(second) = &mut finding.second {
+            std::mem::swap(&mut finding.first, second);
+        }
+    }
+    assert_eq!(prints(&report), prints(&swapped), "which access comes first does not matter");
+    let mut edited = report.clone();
+    edited.files[0].text = Some(made::KERNEL.replace("residual[", "residual [").into());
+    assert_ne!(prints(&report), prints(&edited), "an edited line is another finding");
+
     let twice = CheckReport { findings: vec![made::misaligned(), made::misaligned()], ..made::racy() };
     let twice = prints(&twice);
     assert!(twice[0].ends_with(":1") && twice[1].ends_with(":2"), "{twice:?}");
@@ -122,4 +134,22 @@ fn tables() {
     insta::assert_snapshot!("table_pipe", render(&rows(), Layout::Pipe));
     insta::assert_snapshot!("table_empty", render(&Verdicts::default(), Layout::Terminal { color: false }));
     assert!(render(&rows(), Layout::Terminal { color: true }).contains("\u{1b}["));
+}
+
+#[test]
+fn what_a_baseline_accepts_is_shown_and_passes() {
+    let open = made::racy();
+    let print = open.fingerprint(&open.findings[0]);
+    let accepted = CheckReport { accepted: [(print, "known, see issue 12".to_owned())].into(), ..open.clone() };
+    assert_eq!((open.open_errors(), accepted.open_errors()), (1, 0));
+    let result = &sarif_of(&accepted)["runs"][0]["results"][0];
+    assert_eq!(result["suppressions"][0]["justification"], "known, see issue 12");
+    assert_eq!(sarif_schema::faults(&sarif_of(&accepted)), Vec::<String>::new());
+    let text = junit::check(&accepted).unwrap();
+    assert!(text.contains("failures=\"0\"") && text.contains("accepted: known, see issue 12"), "{text}");
+    assert!(junit::check(&open).unwrap().contains("failures=\"1\""));
+    // What was counted and not kept cannot be known to be accepted.
+    let dropped = CheckReport { findings_dropped: 1, ..accepted };
+    assert_eq!(dropped.open_errors(), 1);
+    assert!(junit::check(&dropped).unwrap().contains("failures=\"1\""));
 }

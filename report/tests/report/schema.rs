@@ -53,7 +53,7 @@ fn own_faults(value: &Value, schema: &Value, path: &str) -> Vec<String> {
         faults.push(format!("{path}: {value} is not {}", schema["const"]));
     }
     for key in schema["required"].as_array().into_iter().flatten() {
-        if value.get(key.as_str().unwrap()).is_none() {
+        if value.is_object() && value.get(key.as_str().unwrap()).is_none() {
             faults.push(format!("{path}: {key} is missing"));
         }
     }
