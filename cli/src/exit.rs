@@ -15,25 +15,29 @@ pub enum Exit {
     Error,
     /// No verdict: a budget ran out, a construct is unsupported, a device or a compiler is missing, a device was lost.
     Incomplete,
-    /// Nothing was selected.
+    /// Nothing was selected, or nothing of it could be checked.
     Nothing,
 }
 
 /// The table of exit codes, for `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0  clean: no findings, or every verdict as expected
+  0  clean: no findings but accepted ones, or every verdict as expected
   1  findings, or a verdict that is not the expected one
   2  bad input, or an error of gridproof itself
-  3  no verdict: a budget ran out, a construct is unsupported, a device or a compiler is missing, a device was lost
-  4  nothing selected: a filter that leaves nothing, a report without findings to replay";
+  3  no verdict: a budget ran out, a construct is unsupported, a device or a compiler is missing, a device was lost, a share
+     of the matrix is missing
+  4  nothing checked: a filter that leaves nothing, a matrix whose every cell was skipped, a report without findings to replay";
 
 impl Exit {
     /// The code of one check.
-    pub const fn of(report: &CheckReport) -> Self {
+    pub fn of(report: &CheckReport) -> Self {
         match report.verdict {
             Verdict::RaceFree => Self::Clean,
-            Verdict::Racy | Verdict::Faulty => Self::Findings,
+            Verdict::Racy | Verdict::Faulty if report.open_errors() > 0 => Self::Findings,
+            // Everything that was found is accepted; what nobody looked at is not.
+            Verdict::Racy | Verdict::Faulty if !report.is_complete() => Self::Incomplete,
+            Verdict::Racy | Verdict::Faulty => Self::Clean,
             Verdict::Unsupported | Verdict::Incomplete => Self::Incomplete,
         }
     }

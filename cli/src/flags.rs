@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use gridproof_conformance::check::EngineChoice;
-use gridproof_conformance::matrix::Partition;
+use gridproof_conformance::matrix::PartitionChoice;
 use gridproof_launch::{Arithmetic, Language};
 use gridproof_simulator::Detectors;
 use gridproof_simulator::explore::Progress;
@@ -101,6 +101,12 @@ pub enum Command {
     Stress(Box<StressFlags>),
     /// Compare the CPU model, the simulator, and this machine's adapters and CUDA devices on every case
     Conform(ConformFlags),
+    /// Try launches, kernels, schedules and texts that nobody thought of, for as long as wanted
+    Fuzz {
+        /// What to do
+        #[command(subcommand)]
+        command: FuzzCommand,
+    },
     /// Time launches on a CUDA device, beside the time that their bytes take to cross its memory bus
     Bench(BenchFlags),
     /// Show the kernels of the catalogue, their variants and shape keys
@@ -113,6 +119,16 @@ pub enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Try inputs for a parent process
+    #[command(name = gridproof_fuzz::campaign::ARGUMENT, hide = true)]
+    FuzzClient {
+        /// The folder of the campaign
+        folder: PathBuf,
+        /// The client's number
+        client: u32,
+        /// The client's seed
+        seed: u64,
     },
     /// Run a loom model that a parent process hands over, and answer it
     #[command(name = gridproof_conformance::explore::child::ARGUMENT, hide = true)]
@@ -152,6 +168,31 @@ pub struct CheckFlags {
     /// How it is simulated.
     #[command(flatten)]
     pub simulation: SimulationFlags,
+    /// What is accepted.
+    #[command(flatten)]
+    pub gate: GateFlags,
+}
+
+/// Which findings are accepted.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Gate")]
+pub struct GateFlags {
+    /// Accepted findings, each with a reason: they are shown and do not fail, all others do
+    #[arg(long, value_name = "FILE.toml")]
+    pub baseline: Option<PathBuf>,
+    /// Fail where a finding of the baseline is not there any more, instead of warning
+    #[arg(long, requires = "baseline")]
+    pub baseline_strict: bool,
+    /// Add the findings that are not in FILE.toml to it, for their reasons to be filled in; comments stay
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "baseline")]
+    pub write_baseline: Option<PathBuf>,
+}
+
+impl GateFlags {
+    /// Whether any of them was given.
+    pub const fn is_asked(&self) -> bool {
+        self.baseline.is_some() || self.baseline_strict || self.write_baseline.is_some()
+    }
 }
 
 /// `gridproof explore`.
@@ -236,13 +277,13 @@ pub struct SimulationFlags {
     /// Worker threads; 0 for one per core; results do not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Invocation-instructions of the launch, as 500M or 2G, shared out to its workgroups; none gets less than 16M
+    /// Invocation-instructions of the launch, as 500M or 2G, shared out to its workgroups; none gets less than 16M; by default 2^40
     #[arg(long, value_name = "N", value_parser = values::instructions)]
     pub budget_instructions: Option<u64>,
-    /// Memory for buffers and their shadows, as 512MiB or 8GiB
+    /// Memory for buffers and their shadows, as 512MiB or 8GiB, which is the default
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     pub budget_memory: Option<u64>,
-    /// Wall-clock time, as 500ms, 90s or 10m
+    /// Wall-clock time, as 500ms, 90s or 10m; by default 10m, which is also what stops an endless kernel
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub budget_time: Option<std::time::Duration>,
 }
@@ -334,9 +375,17 @@ pub struct ConformFlags {
     /// Only cells whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// Only one of several shares of the cells, as slice:1/4
-    #[arg(long, value_name = "slice:INDEX/COUNT", value_parser = values::partition)]
-    pub partition: Option<Partition>,
+    /// Only one of several shares of the cells: slice:1/4, or auto for the one that the variables of GitLab, Buildkite,
+    /// CircleCI, a Slurm array or a Kubernetes indexed Job name (auto/4 where they do not say how many there are)
+    #[arg(long, value_name = "SHARE", value_parser = values::partition)]
+    pub partition: Option<PartitionChoice>,
+    /// Write each finished cell to FILE at once, and take over those that are in it: a run that was killed goes on
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+    /// Run nothing: put the JSON reports of all shares together
+    #[arg(long, value_name = "FILE.json", num_args = 1..)]
+    #[arg(conflicts_with_all = ["leg", "filter", "partition", "resume", "require_adapter", "require_nvrtc", "require_cuda"])]
+    pub merge: Vec<PathBuf>,
     /// Fail where no adapter can run the cells of wgpu legs, instead of skipping them
     #[arg(long)]
     pub require_adapter: bool,
@@ -346,6 +395,9 @@ pub struct ConformFlags {
     /// Fail where no CUDA device can run the cells of cuda legs, instead of skipping them
     #[arg(long)]
     pub require_cuda: bool,
+    /// What is accepted.
+    #[command(flatten)]
+    pub gate: GateFlags,
 }
 
 /// `gridproof bench`.
@@ -369,6 +421,88 @@ pub struct BenchFlags {
     /// Seed of the data
     #[arg(long, value_name = "SEED", value_parser = values::whole_number)]
     pub data_seed: Option<u64>,
+}
+
+/// `gridproof fuzz`.
+#[derive(Debug, Subcommand)]
+pub enum FuzzCommand {
+    /// Begin a campaign
+    Run(FuzzRunFlags),
+    /// Go on with a campaign, with the settings it began with
+    Resume(FuzzResumeFlags),
+    /// Make the input of a finding smaller
+    Minimize {
+        /// The folder of the finding
+        folder: PathBuf,
+        /// Inputs to try at most
+        #[arg(long, value_name = "N", default_value_t = 2000)]
+        tries: u32,
+    },
+    /// Show what a campaign has found
+    List {
+        /// The folder of the campaign
+        #[arg(default_value = FUZZ_FOLDER)]
+        folder: PathBuf,
+    },
+    /// Try the input of a finding again
+    Replay {
+        /// The folder of the finding
+        folder: PathBuf,
+    },
+}
+
+/// Where a campaign is kept where nobody says otherwise.
+const FUZZ_FOLDER: &str = "gridproof-fuzz";
+
+/// How long, and on how many cores.
+#[derive(Args, Debug)]
+pub struct FuzzTimeFlags {
+    /// How long, as 90s, 10m or 8h; until it is stopped (Ctrl-C) where none is given
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub time: Option<std::time::Duration>,
+    /// Processes that try inputs; one per core where none is given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+}
+
+/// `gridproof fuzz run`.
+#[derive(Args, Debug)]
+pub struct FuzzRunFlags {
+    /// Where inputs and findings are kept; several machines may share it
+    #[arg(long, value_name = "FOLDER", default_value = FUZZ_FOLDER)]
+    pub folder: PathBuf,
+    /// How long, and on how many cores.
+    #[command(flatten)]
+    pub time: FuzzTimeFlags,
+    /// Seed of the first process, the others follow; in a folder that somebody has begun with, others are drawn
+    #[arg(long, value_parser = values::whole_number, default_value_t = 1)]
+    pub seed: u64,
+    /// Draw from this generator: a kernel of the catalogue, kernels, litmus or texts; may be given several times
+    #[arg(long, value_name = "GENERATOR")]
+    pub only: Vec<String>,
+    /// Switch a wrong variant on, take the kernel to be right, and see how long it takes to find out
+    #[arg(long, value_name = "KERNEL:VARIANT", conflicts_with = "only")]
+    pub switch_on: Option<String>,
+    /// An input that takes more processor time is a finding, and so is one that takes ten times that on the clock
+    #[arg(long, value_name = "TIME", value_parser = values::time, default_value = "30s")]
+    pub limit: std::time::Duration,
+    /// Leave out launches in CUDA C++, also where a compiler is there
+    #[arg(long)]
+    pub no_cuda: bool,
+}
+
+/// `gridproof fuzz resume`.
+#[derive(Args, Debug)]
+pub struct FuzzResumeFlags {
+    /// The folder of the campaign
+    #[arg(default_value = FUZZ_FOLDER)]
+    pub folder: PathBuf,
+    /// How long, and on how many cores.
+    #[command(flatten)]
+    pub time: FuzzTimeFlags,
+    /// Seed of the first process; another one than before where none is given
+    #[arg(long, value_parser = values::whole_number)]
+    pub seed: Option<u64>,
 }
 
 /// `gridproof explain`.

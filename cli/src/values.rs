@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use gridproof_conformance::check::{CheckError, EngineChoice};
-use gridproof_conformance::matrix::Partition;
+use gridproof_conformance::matrix::PartitionChoice;
 use gridproof_launch::{Arithmetic, Denormals, Language, MultiplyAdd};
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::{Detectors, Schedule};
@@ -129,7 +129,7 @@ pub fn preemptions(text: &str) -> Result<u32, String> {
 }
 
 /// `slice:1/4`.
-pub fn partition(text: &str) -> Result<Partition, String> {
+pub fn partition(text: &str) -> Result<PartitionChoice, String> {
     text.parse().map_err(|error| match error {
         CheckError::Option { limit, .. } => limit.to_owned(),
         other => other.to_string(),

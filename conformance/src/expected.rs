@@ -27,8 +27,8 @@ pub(crate) fn words(expectation: &Expectation) -> String {
 }
 
 /// What differs in verdict and findings: nothing, or a sentence. Outputs that are not the model's are another matter:
-/// see [`outputs_mismatch`].
-pub(crate) fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, findings: &[Finding]) -> Option<String> {
+/// see `outputs_mismatch`.
+pub fn verdict_mismatch(expectation: &Expectation, verdict: Verdict, findings: &[Finding]) -> Option<String> {
     let demanded = match expectation.verdict {
         Demanded::RaceFree => Verdict::RaceFree,
         Demanded::Racy => Verdict::Racy,

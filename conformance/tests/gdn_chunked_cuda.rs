@@ -78,14 +78,14 @@ fn lines(variant: Variant, text: &str) -> Result<Lines, Failed> {
     Ok(races)
 }
 
-fn shown(variant: Variant, read: [&str; 2]) -> Result<(), Failed> {
-    let race = [read[0], read[1], "scratch[threadIdx.x / GROUP] = sum;"].map(str::to_owned);
+fn shown(variant: Variant, [read, called, write]: [&str; 3]) -> Result<(), Failed> {
+    let race = [read, called, write].map(str::to_owned);
     let found = lines(variant, "t=2,hv=1")?;
     hold(found == Lines::from([race]), format!("{}: {found:?}", variant.name()))
 }
 
 fn materialize() -> Result<(), Failed> {
-    let total = |sum| ["return scratch[0];", sum];
+    let total = |sum| ["return scratch[0][0];", sum, "scratch[slot][threadIdx.x / GROUP] = sum;"];
     let query = "float query_squares = workgroup_sum(gp_mul(query, query));";
     let key = "float key_squares = workgroup_sum(gp_mul(key, key));";
     shown(Variant::NoBarrierMaterializeQ, total(query))?;
@@ -93,14 +93,11 @@ fn materialize() -> Result<(), Failed> {
 }
 
 fn solve() -> Result<(), Failed> {
-    let added = [
-        "return gp_add(gp_add(gp_add(scratch[0], scratch[1]), scratch[2]), scratch[3]);",
-        "key_products[r] = sum_of_parts();",
-    ];
-    for variant in [Variant::NoBarrierSolveKk, Variant::NoBarrierSolveDiag] {
-        shown(variant, added)?;
-    }
-    Ok(())
+    let added =
+        "return gp_add(gp_add(gp_add(scratch[slot][0], scratch[slot][1]), scratch[slot][2]), scratch[slot][3]);";
+    let stored = "scratch[first_slot + slot][threadIdx.x / GROUP] = own[0];";
+    shown(Variant::NoBarrierSolveKk, [added, "add_products(key_products, first, tokens);", stored])?;
+    shown(Variant::NoBarrierSolveDiag, [added, "add_own_products(key_products, tokens);", stored])
 }
 
 fn drift() -> Result<(), Failed> {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use gridproof_conformance::matrix::{Cell, CellResult, MatrixOptions, Requirements, cells, cuda};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 /// Leg and reason of each skip, with its number of cells.
 type Skips = Arc<Mutex<BTreeMap<(String, String), usize>>>;
@@ -57,12 +57,12 @@ fn worker() -> Option<u32> {
 }
 
 fn trial(cell: Cell, skips: Skips) -> Trial {
-    Trial::test(cell.name().to_owned(), move || match cell.run().result {
-        CellResult::Agreed => Ok(()),
+    Trial::ignorable_test(cell.name().to_owned(), move || match cell.run().result {
+        CellResult::Agreed => Ok(Completion::Completed),
         CellResult::Disagreed(reason) => Err(Failed::from(reason)),
         CellResult::Skipped(reason) => {
-            *skips.lock().unwrap().entry((cell.leg().to_owned(), reason)).or_default() += 1;
-            Ok(())
+            *skips.lock().unwrap().entry((cell.leg().to_owned(), reason.clone())).or_default() += 1;
+            Ok(Completion::ignored_with(reason))
         }
     })
 }

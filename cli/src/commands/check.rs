@@ -1,5 +1,6 @@
 //! `gridproof check`.
 
+use anyhow::bail;
 use gridproof_conformance::check::{check_catalogue, check_file};
 use gridproof_report::html::Page;
 use gridproof_report::model::{CheckReport, Replay};
@@ -7,14 +8,20 @@ use gridproof_report::{html, human, json, junit, sarif, trace};
 
 use crate::exit::Exit;
 use crate::flags::{CheckFlags, Format};
+use crate::gate::Gate;
 use crate::output::{Layout, Output, Rendered};
 use crate::progress::Progress;
 use crate::resolve::{self, Target};
+use gridproof_conformance::gate::of_check;
 
 pub fn run(flags: &CheckFlags, output: &Output) -> anyhow::Result<Exit> {
+    let gate = Gate::open(&flags.gate)?;
     let mut check = resolve::check(flags)?;
     check.options.timelines = output.draws_turns();
     if let Some(schedule) = &check.exactly {
+        if flags.gate.is_asked() {
+            bail!("--schedule with a schedule runs that one alone and finds nothing by itself: it takes no baseline");
+        }
         let replay = Replay {
             subject: check.subject()?,
             arithmetic: check.options.config.arithmetic,
@@ -26,15 +33,16 @@ pub fn run(flags: &CheckFlags, output: &Output) -> anyhow::Result<Exit> {
     }
     let progress = Progress::new(output.shows_progress());
     progress.working("checking");
-    let report = match &check.target {
+    let mut report = match &check.target {
         Target::Catalogue { kernel, variant, shape } => {
             check_catalogue(kernel, variant.as_deref(), shape, &check.options)?
         }
         Target::File { module, launch } => check_file(module, launch, &check.options)?,
     };
     drop(progress);
+    report.accepted = gate.accepted();
     output.write(&report)?;
-    Ok(Exit::of(&report))
+    gate.close(&of_check(&report), Exit::of(&report))
 }
 
 impl Rendered for CheckReport {

@@ -5,6 +5,7 @@ mod check;
 mod conform;
 mod explain;
 mod explore;
+mod fuzz;
 mod list;
 mod main_job;
 mod mutate;
@@ -28,6 +29,8 @@ pub fn run(flags: Flags) -> anyhow::Result<Exit> {
         Some(Command::Check(flags)) => check::run(&flags, &output),
         Some(Command::Explore(flags)) => explore::run(&flags, &output),
         Some(Command::Mutate(flags)) => mutate::run(&flags, &output),
+        Some(Command::Fuzz { command }) => fuzz::run(&command, &output),
+        Some(Command::FuzzClient { folder, client, seed }) => fuzz::client(&folder, client, seed),
         Some(Command::Stress(flags)) => stress::run(&flags, &output),
         Some(Command::CudaStress { ordinal }) => cuda_stress(ordinal),
         Some(Command::Replay(flags)) => replay::run(&flags, &output),

@@ -1,13 +1,13 @@
 //! `gridproof replay`: the schedule of a finding again, and `check --schedule gp1;...`, which is the same without a
 //! finding to expect.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use gridproof_conformance::check::{self, CheckOptions};
+use gridproof_conformance::input;
 use gridproof_report::json::{ReadError, read_finding, read_replay};
 use gridproof_report::model::{Replay, ReplayReport};
 use gridproof_report::{human, json};
@@ -73,12 +73,11 @@ impl Rendered for ReplayReport {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
+    if path != Path::new("-") {
+        return Ok(input::text(path, LONGEST)?);
+    }
     let mut text = String::new();
-    let length = if path == Path::new("-") {
-        io::stdin().lock().take(LONGEST + 1).read_to_string(&mut text)?
-    } else {
-        File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?
-    };
+    let length = io::stdin().lock().take(LONGEST + 1).read_to_string(&mut text)?;
     if length as u64 > LONGEST {
         bail!("it is longer than {LONGEST} bytes, so it is no report");
     }

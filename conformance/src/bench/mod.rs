@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gridproof_gpu::cuda::{CopyTiming, CudaDevice, CudaUnavailable, TimingOptions};
 use gridproof_gpu::nvrtc::Nvrtc;
 use gridproof_launch::{Arithmetic, Language};
-use gridproof_report::bench::{BenchReport, Machine, Measured, Row};
+use gridproof_report::bench::{BenchReport, Machine, Measured, Resources, Row};
 
 use crate::check::CheckError;
 use crate::cuda;
@@ -110,7 +110,13 @@ fn measured(instance: &Instance, device: &CudaDevice) -> Result<Measured, String
         copies: timing.copies,
         launches: timing.launches,
         is_cold: timing.is_cold,
+        resources: timing.resources.into_iter().map(resources).collect(),
     })
+}
+
+fn resources(kernel: gridproof_gpu::cuda::Resources) -> Resources {
+    let gridproof_gpu::cuda::Resources { entry, registers, workgroup_bytes, private_bytes } = kernel;
+    Resources { entry, registers, workgroup_bytes, private_bytes }
 }
 
 fn machine(device: &CudaDevice, compiler: &Nvrtc, copies: &CopyTiming, options: &BenchOptions) -> Machine {

@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn the_list_goes_by_kernel_and_variant() {
         let fused = names(&wanted(Some("resadd_norm_gemv_int4"), Some("fused"), &[], false)).unwrap();
-        assert_eq!(fused, ["resadd_norm_gemv_int4:fused n=8704,k=5120"]);
+        let shapes = ["n=8704,k=5120", "n=256,k=2048", "n=256,k=3072", "n=512,k=4096"];
+        assert_eq!(fused, shapes.map(|shape| format!("resadd_norm_gemv_int4:fused {shape}")));
         // The list times other variants of this kernel: its shapes serve.
         let routed = names(&wanted(Some("conv1d_qkv_split"), Some("fused"), &[], false)).unwrap();
         let shape = "q=2048,k=2048,v=2048,lens=512,slots=2";

@@ -28,6 +28,12 @@ const CHUNKED: &str = "gdn_chunked";
 pub(super) const USUAL: &[Usual] = &[
     quick(RESADD, "split", "n=8704,k=5120"),
     quick(RESADD, "fused", "n=8704,k=5120"),
+    usual(RESADD, "split", "n=256,k=2048"),
+    usual(RESADD, "fused", "n=256,k=2048"),
+    usual(RESADD, "split", "n=256,k=3072"),
+    usual(RESADD, "fused", "n=256,k=3072"),
+    usual(RESADD, "split", "n=512,k=4096"),
+    usual(RESADD, "fused", "n=512,k=4096"),
     usual(CONV_FUSED, "split", "n=1,h=16,hv=64"),
     usual(CONV_FUSED, "split", "n=32,h=16,hv=64"),
     quick(CONV_FUSED, "split", "n=256,h=16,hv=64"),

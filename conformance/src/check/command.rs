@@ -91,7 +91,7 @@ fn detectors(detectors: Detectors) -> String {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &str) -> String {
+pub fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,".contains(c);
     if !path.is_empty() && path.chars().all(plain) {
         path.to_owned()

@@ -85,6 +85,17 @@ pub enum CheckError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A share of the matrix that makes no sense.
+    #[error("partition {value}: {reason}")]
+    Partition {
+        /// What was given, or the variable that it is from.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The journal of a run.
+    #[error(transparent)]
+    Journal(#[from] crate::matrix::journal::JournalError),
     /// A selection that leaves nothing to do.
     #[error("nothing is selected by {selection}")]
     NothingSelected {

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use gridproof_launch::Launch;
 use gridproof_report::model::{Assumption, CheckReport, ExplorationReport, ExploredOutput, Verdict};
-use gridproof_simulator::explore::{Engine, Exploration, ExploreOptions, Progress, explore, follow, record, shrink};
+use gridproof_simulator::explore::{
+    Engine, Exploration, ExploreOptions, Progress, Unseen, explore, follow, record, shrink,
+};
 use gridproof_simulator::finding::{Finding, Rule};
 use gridproof_simulator::timeline::Timeline;
 use gridproof_simulator::{Config, Hazards, Outcome, Schedule, SimulateError, ladder};
@@ -386,8 +388,18 @@ pub(crate) fn summary(
         symmetric: exploration.symmetric,
         outputs: outputs.collect(),
         bound: exploration.bound,
-        note: None,
+        note: exploration.unseen.iter().fold(None, |note, unseen| joined(note, unseen_words(*unseen))),
         elapsed: exploration.elapsed,
+    }
+}
+
+/// What the invocations of one subgroup could have done besides.
+const fn unseen_words(unseen: Unseen) -> &'static str {
+    match unseen {
+        Unseen::LaneOrder => "invocations of one subgroup that touch the same atomic do so in one order only",
+        Unseen::Company => {
+            "which invocations of a subgroup execute together decides what the kernel does, and that is not explored"
+        }
     }
 }
 

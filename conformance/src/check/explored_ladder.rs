@@ -98,7 +98,7 @@ fn right<'a>(
     exploration: &Exploration,
     executions: &mut u64,
 ) -> Result<Option<Right<'a>>, SimulateError> {
-    if !depends_on_atomics(launch)? {
+    if !depends_on_atomics(launch, &options.config)? {
         let proof = prove(launch, &options.config)?;
         *executions += 1;
         let schedule = Schedule { slots: 1, any_start: false, all_points: true, dispatches: Vec::new() };

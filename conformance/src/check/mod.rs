@@ -27,14 +27,16 @@ use gridproof_launch::{BufferId, Launch};
 use gridproof_report::model::{Assumption, CheckReport, OutputError, SafeUnder, Subject, Threshold, Verdict};
 use gridproof_simulator::explore::last_write;
 use gridproof_simulator::finding::{Detail, Finding, Rule, Severity};
-use gridproof_simulator::{Outcome, ladder};
+use gridproof_simulator::ir::SourceFile;
+use gridproof_simulator::{Config, Outcome, ladder};
 
+pub use command::quoted;
 pub use error::CheckError;
 pub(crate) use exploration::within_check;
 pub use exploration::{Agreement, Compared, EngineChoice, ExploreChoice, compare, explore_catalogue, explore_file};
 pub use options::{CheckOptions, ScheduleChoice};
 pub use replay::{ReplayResult, replay};
-pub(crate) use verdict::{counts, verdict};
+pub use verdict::{counts, verdict};
 
 use crate::compare::{self, Mismatch, Wrong};
 use crate::cuda;
@@ -173,6 +175,15 @@ pub(crate) fn read_file(
     Ok((file, subject))
 }
 
+/// The findings of a launch, its races with a schedule that shows them, and the files they point into. `None` where the
+/// launch cannot be examined.
+pub(crate) fn with_schedules(launch: &Launch, config: &Config) -> Option<(Vec<Finding>, Vec<SourceFile>)> {
+    let Ok(Examined::Proved(mut examination)) = examine(launch, config) else { return None };
+    let mut findings = examination.proof.findings.clone();
+    witness::add_witnesses(&mut examination, &mut findings, CheckOptions::DEFAULT_SLOTS).ok()?;
+    Some((findings, examination.proof.files))
+}
+
 /// The slots that a launch file asks for hold unless the caller asks for others.
 pub(crate) fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOptions {
     let slots = match file.slots {
@@ -185,7 +196,7 @@ pub(crate) fn with_slots(options: &CheckOptions, file: &LaunchFile) -> CheckOpti
 fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Result<CheckReport, CheckError> {
     let options = asked.options;
     let launch = &*cuda::compiled(launch)?;
-    if matches!(gridproof_simulator::depends_on_atomics(launch), Ok(true)) {
+    if matches!(gridproof_simulator::depends_on_atomics(launch, &options.config), Ok(true)) {
         return exploration::explore_launch(launch, asked, &exploration::within_check(), Path::new(""), named);
     }
     let mut examination = match examine(launch, &options.config)? {
@@ -229,7 +240,14 @@ fn check_launch(launch: &Launch, asked: Asked<'_>, named: Option<&Named>) -> Res
         examination.explored += explored;
     }
     extras.explored = examination.explored;
-    Ok(asked.proved(examination.verdict, examination.proof, extras))
+    let chosen = match examination.proof.decides_every_schedule {
+        true => std::mem::take(&mut examination.proof.chosen),
+        false => Vec::new(),
+    };
+    let outputs = chosen.into_iter().filter_map(|id| launch.buffers.get(id.0)).filter(|buffer| buffer.output);
+    let mut report = asked.proved(examination.verdict, examination.proof, extras);
+    report.chosen_outputs = outputs.map(|buffer| buffer.name.clone()).collect();
+    Ok(report)
 }
 
 /// GP0010 where a kernel of the catalogue, right in every order, does not compute what its model does.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gridproof_launch::{Launch, Module};
 use gridproof_report::model::{
-    CheckReport, ExplorationReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
+    Accepted, CheckReport, ExplorationReport, OutputError, Rung, SafeUnder, Settings, Subject, Threshold, Verdict,
 };
 use gridproof_simulator::explore::Progress;
 use gridproof_simulator::finding::Finding;
@@ -89,12 +89,14 @@ impl Asked<'_> {
             findings_dropped: 0,
             files: Vec::new(),
             approximations: Vec::new(),
+            chosen_outputs: Vec::new(),
             unsupported: None,
             exhausted: None,
             decides_every_schedule: false,
             schedules_explored: 0,
             explorations: Vec::new(),
             output_errors: Vec::new(),
+            accepted: Accepted::new(),
             command,
             stats: Stats { elapsed: Duration::ZERO, ..Stats::default() },
             elapsed: started.elapsed(),

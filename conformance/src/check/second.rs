@@ -167,7 +167,10 @@ fn words(limit: &Limit) -> String {
         Limit::Granules(most) => format!("more than {most} places are contested"),
         Limit::Accesses(most) => format!("more than {most} accesses between two scheduling points"),
         Limit::Divergence => "barriers diverge, which this engine does not judge".to_owned(),
-        Limit::Arrival => "a named barrier that some only arrive at is not modelled by this engine".to_owned(),
+        Limit::Arrival => {
+            "a named barrier of a part of the subgroups, or that some only arrive at, is not modelled by this engine"
+                .to_owned()
+        }
         Limit::EarlierDispatch(budget) => format!("an earlier dispatch ran out of {budget}"),
         Limit::InsideSubgroup(first, second) => {
             let lines = match (first.line, second.line) {

@@ -136,7 +136,7 @@ impl Search<'_> {
         let right = Tried { fails: false, schedules: 0, guess: None };
         let Some(launch) = (self.launches)(value) else { return Ok(Some(right)) };
         let launch = cuda::compiled(&launch)?;
-        if matches!(gridproof_simulator::depends_on_atomics(&launch), Ok(true)) {
+        if matches!(gridproof_simulator::depends_on_atomics(&launch, &self.options.config), Ok(true)) {
             return self.explored(&launch);
         }
         let Examined::Proved(mut examination) = examine(&launch, &self.options.config)? else {

@@ -5,7 +5,7 @@ use gridproof_simulator::finding::{Finding, Rule, Severity};
 use gridproof_simulator::{Outcome, Policy, ladder};
 
 /// Whether a finding makes its launch wrong: warnings, benign races and declared races do not.
-pub(crate) fn counts(finding: &Finding) -> bool {
+pub fn counts(finding: &Finding) -> bool {
     finding.severity == Severity::Error && !finding.benign && finding.declared.is_none()
 }
 
@@ -16,7 +16,7 @@ pub(crate) const fn is_race(finding: &Finding) -> bool {
 
 /// The verdict that a proof gives. A fault that was found stays true when a budget ran out or when other
 /// schedules may differ; the absence of faults does not.
-pub(crate) fn verdict(proof: &Outcome) -> Verdict {
+pub fn verdict(proof: &Outcome) -> Verdict {
     let mut wrong = proof.findings.iter().filter(|finding| counts(finding)).peekable();
     if wrong.peek().is_some() {
         return if wrong.any(is_race) { Verdict::Racy } else { Verdict::Faulty };

@@ -36,7 +36,7 @@ impl Family for Conv1dQkvSplit {
         Ok(Instance {
             shape: told(&KERNEL, variant.name(), ALWAYS, request.values()),
             launch,
-            expectation: expectation(&problem, variant),
+            expectation: expectation(&problem, variant, making.language),
             traffic: traffic(&problem, variant),
             reference: Box::new(Answer { problem, arithmetic: making.arithmetic }),
         })

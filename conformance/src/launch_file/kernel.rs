@@ -3,13 +3,14 @@
 //! Only what makes a file unusable as such is refused here (text that is not UTF-8, words that are not
 //! SPIR-V). Whether the module is valid is the front end's business.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use gridproof_launch::{Module, Source};
 
 use super::error::Problem;
+use crate::input;
 
 /// Largest kernel file in bytes.
 const LONGEST: u64 = 64 << 20;
@@ -41,15 +42,10 @@ pub(super) fn read(path: &Path) -> Result<Module, Problem> {
 
 fn bounded(path: &Path, name: &str) -> Result<Vec<u8>, Problem> {
     let unreadable = |error: std::io::Error| Problem::Unreadable { path: name.to_owned(), reason: error.to_string() };
-    let data = fs::metadata(path).map_err(unreadable)?;
-    if !data.is_file() {
-        return Err(Problem::Kernel { path: name.to_owned(), reason: "is not a file".to_owned() });
-    }
-    if data.len() > LONGEST {
-        let reason = format!("has {} bytes: the limit is {LONGEST}", data.len());
-        return Err(Problem::Kernel { path: name.to_owned(), reason });
-    }
-    fs::read(path).map_err(unreadable)
+    input::bytes(path, LONGEST).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => Problem::Kernel { path: name.to_owned(), reason: error.to_string() },
+        _ => unreadable(error),
+    })
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<Arc<str>, Problem> {

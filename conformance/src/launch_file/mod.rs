@@ -17,6 +17,7 @@ mod number;
 mod tensor_file;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ use toml::Spanned;
 
 pub use error::{LaunchFileError, Problem};
 
+use crate::input;
 use buffer::Memory;
 use dispatch::{DispatchReader, in_file_order};
 use elements::Source;
@@ -79,14 +81,12 @@ fn read_text(path: &Path, name: &str) -> Result<String, LaunchFileError> {
     let unreadable = |error: std::io::Error| {
         whole_file(name, Problem::Unreadable { path: name.to_owned(), reason: error.to_string() })
     };
-    let format = |message: String| whole_file(name, Problem::Format { message });
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > LONGEST {
-        return Err(format(format!("the file has {length} bytes: the limit is {LONGEST}")));
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
-    String::from_utf8(bytes)
-        .map_err(|error| format(format!("is not UTF-8 text: byte {} is wrong", error.utf8_error().valid_up_to())))
+    input::text(path, LONGEST).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+            whole_file(name, Problem::Format { message: error.to_string() })
+        }
+        _ => unreadable(error),
+    })
 }
 
 struct Builder<'a> {

@@ -5,7 +5,7 @@
 //! number of the header before it was compared with the file's real length.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use gridproof_launch::DType;
@@ -13,6 +13,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::error::Problem;
+use crate::input;
 
 /// Largest header in bytes; a header entry takes about a hundred.
 const LONGEST_HEADER: u64 = 16 << 20;
@@ -36,11 +37,13 @@ impl StoredTensor {
         let name = path.display().to_string();
         let unreadable = |error: std::io::Error| Problem::Unreadable { path: name.clone(), reason: error.to_string() };
         let refuse = |reason| Problem::TensorFile { path: name.clone(), reason };
+        // Looked at before it is opened: opening a pipe waits for somebody to write it.
+        input::regular(path).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => refuse(error.to_string()),
+            _ => unreadable(error),
+        })?;
         let mut file = File::open(path).map_err(unreadable)?;
         let data = file.metadata().map_err(unreadable)?;
-        if !data.is_file() {
-            return Err(refuse("is not a file".to_owned()));
-        }
         let (header, data_start) = read_header(&mut file, data.len(), &name)?;
         let metadata = parse_header(&header).map_err(refuse)?;
         let data_length = u64::try_from(metadata.data_len()).unwrap_or(u64::MAX);

@@ -9,6 +9,8 @@ use gridproof_launch::{Arithmetic, Launch};
 pub(super) struct Adapter {
     /// `wgpu:NAME`.
     pub name: String,
+    /// The adapter with its driver.
+    pub summary: String,
     selector: Selector,
     opened: OnceLock<Result<Opened, String>>,
 }
@@ -30,16 +32,34 @@ struct Opened {
     subgroup_size: u32,
 }
 
+/// Names that are all different: the second adapter of a name has a number behind it.
+fn numbered(names: &[&str]) -> Vec<String> {
+    let before = |position: usize| names[..position].iter().filter(|name| **name == names[position]).count();
+    let name = |(position, name): (usize, &&str)| match before(position) {
+        0 => (*name).to_owned(),
+        before => format!("{name} #{}", before + 1),
+    };
+    names.iter().enumerate().map(name).collect()
+}
+
 impl Adapter {
     /// Every adapter of the machine; one that stands for their absence where there is none.
     pub fn all() -> Vec<Self> {
         let found = adapters();
-        let new = |name: String, selector| Self { name: format!("wgpu:{name}"), selector, opened: OnceLock::new() };
+        let new = |name: &str, summary: String, selector| Self {
+            name: format!("wgpu:{name}"),
+            summary,
+            selector,
+            opened: OnceLock::new(),
+        };
         if found.is_empty() {
-            return vec![new("none".to_owned(), Selector::Any)];
+            return vec![new("none", String::new(), Selector::Any)];
         }
-        let adapters = found.iter().enumerate();
-        adapters.map(|(position, adapter)| new(adapter.name.clone(), Selector::Position(position))).collect()
+        let names: Vec<&str> = found.iter().map(|adapter| adapter.name.as_str()).collect();
+        let adapters = found.iter().zip(numbered(&names)).enumerate();
+        adapters
+            .map(|(position, (adapter, name))| new(&name, adapter.to_string(), Selector::Position(position)))
+            .collect()
     }
 
     fn open(&self) -> Result<&Opened, String> {
@@ -94,5 +114,15 @@ impl Adapter {
             RunError::Limit(limit) => NotRun::TooLarge(limit.to_string()),
             error => NotRun::Failed(error.to_string()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_adapters_are_all_different() {
+        assert_eq!(numbered(&["a", "b", "a", "a"]), ["a", "b", "a #2", "a #3"]);
     }
 }

@@ -5,6 +5,7 @@
 use gridproof_launch::{Arithmetic, Denormals, MultiplyAdd};
 use serde::Deserialize;
 
+use super::golden::GoldenCase;
 use crate::check::CheckError;
 
 macro_rules! files {
@@ -29,6 +30,7 @@ const FILES: &[(&str, &str)] = files![
     "gdn_decode/variants.toml",
     "gdn_decode/subgroups.toml",
     "gdn_decode/arithmetic.toml",
+    "gdn_decode/golden.toml",
     "gdn_decode/refused.toml",
     "conv1d_qkv_split/shapes.toml",
     "conv1d_qkv_split/sequences.toml",
@@ -46,6 +48,8 @@ struct CaseFile {
     kernel: String,
     #[serde(default)]
     cases: Vec<CaseTable>,
+    #[serde(default)]
+    golden: Vec<GoldenTable>,
     #[serde(default)]
     refused: Vec<RefusedTable>,
 }
@@ -66,6 +70,19 @@ struct CaseTable {
     seeds: Vec<u64>,
     #[serde(default = "every_leg")]
     legs: Vec<LegKind>,
+}
+
+/// Comparisons with golden vectors: every combination of the lists.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoldenTable {
+    #[expect(dead_code, reason = "for the reader of the file")]
+    about: String,
+    variants: Vec<String>,
+    vectors: Vec<String>,
+    tolerance: f64,
+    #[serde(default = "both_profiles")]
+    arithmetic: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,6 +132,8 @@ pub struct Case {
     pub subgroup_sizes: Vec<u32>,
     /// Legs that are to run it.
     pub legs: Vec<LegKind>,
+    /// Its file, as a path in the sources.
+    pub file: String,
 }
 
 /// A shape that variants must refuse.
@@ -128,16 +147,30 @@ pub struct RefusedCase {
     pub shape: String,
     /// A part of what must be said.
     pub message: String,
+    /// Its file, as a path in the sources.
+    pub file: String,
+}
+
+/// Everything that the files ask for.
+#[derive(Debug, Default)]
+pub(super) struct Suite {
+    pub cases: Vec<Case>,
+    pub golden: Vec<GoldenCase>,
+    pub refused: Vec<RefusedCase>,
 }
 
 /// The whole suite, in the order of its files.
-pub fn suite() -> Result<(Vec<Case>, Vec<RefusedCase>), CheckError> {
-    let (mut cases, mut refused) = (Vec::new(), Vec::new());
+pub(super) fn suite() -> Result<Suite, CheckError> {
+    let Suite { mut cases, mut golden, mut refused } = Suite::default();
     for (name, text) in FILES {
         let wrong = |reason: String| CheckError::CaseFile { file: (*name).to_owned(), reason };
+        let path = format!("conformance/suite/{name}");
         let file: CaseFile = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         for table in &file.cases {
-            cases.extend(expand(&file.kernel, table).map_err(wrong)?);
+            cases.extend(expand(&file.kernel, &path, table).map_err(wrong)?);
+        }
+        for table in &file.golden {
+            golden.extend(expand_golden(&file.kernel, &path, table).map_err(wrong)?);
         }
         let kernel = file.kernel;
         refused.extend(file.refused.into_iter().map(|RefusedTable { variants, shape, message }| RefusedCase {
@@ -145,12 +178,32 @@ pub fn suite() -> Result<(Vec<Case>, Vec<RefusedCase>), CheckError> {
             variants,
             shape,
             message,
+            file: path.clone(),
         }));
     }
-    Ok((cases, refused))
+    Ok(Suite { cases, golden, refused })
 }
 
-fn expand(kernel: &str, table: &CaseTable) -> Result<Vec<Case>, String> {
+fn expand_golden(kernel: &str, file: &str, table: &GoldenTable) -> Result<Vec<GoldenCase>, String> {
+    let mut cases = Vec::new();
+    for vectors in &table.vectors {
+        for variant in &table.variants {
+            for arithmetic in &table.arithmetic {
+                cases.push(GoldenCase {
+                    kernel: kernel.to_owned(),
+                    variant: variant.clone(),
+                    vectors: vectors.clone(),
+                    tolerance: table.tolerance,
+                    arithmetic: profile(arithmetic)?,
+                    file: file.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(cases)
+}
+
+fn expand(kernel: &str, file: &str, table: &CaseTable) -> Result<Vec<Case>, String> {
     let mut cases = Vec::new();
     for shape in &table.shapes {
         for variant in &table.variants {
@@ -164,6 +217,7 @@ fn expand(kernel: &str, table: &CaseTable) -> Result<Vec<Case>, String> {
                     arithmetic,
                     subgroup_sizes: table.subgroup_sizes.clone(),
                     legs: with_cuda(&table.legs),
+                    file: file.to_owned(),
                 }));
             }
         }

@@ -1,7 +1,12 @@
 //! One cell: one case on one leg, and whether it agreed.
 
-use gridproof_kernels::catalogue::{Expectation, Outputs, Verdict};
+use gridproof_kernels::catalogue::{Expectation, ExpectedFinding, Outputs, Verdict};
 use gridproof_launch::{Arithmetic, Buffer, Contents, Language};
+use gridproof_report::fingerprint;
+use gridproof_report::matrix::{CellResult, Found};
+use gridproof_report::model::Subject;
+use gridproof_simulator::finding::Finding;
+use gridproof_simulator::ir::SourceFile;
 use gridproof_simulator::memory::Image;
 use gridproof_simulator::{Config, prove};
 
@@ -12,23 +17,6 @@ use crate::compare::{self, Wrong};
 use crate::cuda;
 use crate::expected::verdict_mismatch;
 use crate::family::{Instance, Making, family};
-
-/// What came of a cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CellResult {
-    /// Everything agreed.
-    Agreed,
-    /// Something did not, and what.
-    Disagreed(String),
-    /// The leg cannot run this case, and why. Never a pass.
-    Skipped(String),
-}
-
-impl From<Result<(), String>> for CellResult {
-    fn from(result: Result<(), String>) -> Self {
-        result.map_or_else(Self::Disagreed, |()| Self::Agreed)
-    }
-}
 
 /// The model against the f64 oracle.
 pub(super) fn oracle(case: &Case) -> CellResult {
@@ -43,24 +31,63 @@ pub(super) fn oracle(case: &Case) -> CellResult {
     compare().into()
 }
 
+/// What came of a cell, and what the simulator found.
+pub(super) type Simulated = (CellResult, Vec<Found>);
+
 /// The simulator's race-free reading against the model, and its verdict against the demanded one.
-pub(super) fn simulator(case: &Case, subgroup_size: u32) -> CellResult {
-    simulated(case, subgroup_size, Language::Wgsl).into()
+pub(super) fn simulator(case: &Case, subgroup_size: u32) -> Simulated {
+    with_findings(case, subgroup_size, Language::Wgsl)
 }
 
 /// The same for the kernel in CUDA C++, whose subgroups have 32 invocations.
-pub(super) fn ptx_simulator(case: &Case) -> CellResult {
+pub(super) fn ptx_simulator(case: &Case) -> Simulated {
     match cuda::unavailable() {
-        Some(reason) => CellResult::Skipped(reason.to_string()),
-        None => simulated(case, 32, Language::Cuda).into(),
+        Some(reason) => (CellResult::Skipped(reason.to_string()), Vec::new()),
+        None => with_findings(case, 32, Language::Cuda),
     }
 }
 
-fn simulated(case: &Case, subgroup_size: u32, language: Language) -> Result<(), String> {
+fn with_findings(case: &Case, subgroup_size: u32, language: Language) -> Simulated {
+    let mut found = Vec::new();
+    let result = simulated(case, subgroup_size, language, &mut found);
+    (result.into(), found)
+}
+
+/// Findings as a report has them.
+fn in_words(
+    case: &Case,
+    instance: &Instance,
+    language: Language,
+    findings: &[Finding],
+    files: &[SourceFile],
+) -> Vec<Found> {
+    let (kernel, variant, seed) = (case.kernel.clone(), case.variant.clone(), case.seed);
+    let kernel = fingerprint::kernel(&Subject::Catalogue { kernel, variant, shape: Vec::new(), seed, language });
+    let demanded = |finding: &Finding| {
+        let is =
+            |demanded: &ExpectedFinding| demanded.rule == finding.rule.code() && demanded.place == finding.first.buffer;
+        instance.expectation.findings.iter().any(is)
+    };
+    findings.iter().map(|finding| Found::new(&kernel, finding, files, demanded(finding))).collect()
+}
+
+/// The findings of a cell again, its races with a schedule that shows them; `None` where the launch cannot be examined.
+pub(super) fn with_schedules(case: &Case, subgroup_size: u32, language: Language) -> Option<Vec<Found>> {
+    let instance = made(case, case.arithmetic, subgroup_size, language).ok()?;
+    let launch = cuda::compiled(&instance.launch).ok()?;
+    let (findings, files) = check::with_schedules(&launch, &config(case, subgroup_size))?;
+    Some(in_words(case, &instance, language, &findings, &files))
+}
+
+fn config(case: &Case, subgroup_size: u32) -> Config {
+    Config { subgroup_size, arithmetic: case.arithmetic, threads: 1, ..Config::default() }
+}
+
+fn simulated(case: &Case, subgroup_size: u32, language: Language, found: &mut Vec<Found>) -> Result<(), String> {
     let instance = made(case, case.arithmetic, subgroup_size, language)?;
-    let config = Config { subgroup_size, arithmetic: case.arithmetic, threads: 1, ..Config::default() };
     let launch = cuda::compiled(&instance.launch).map_err(|error| error.to_string())?;
-    let proof = prove(&launch, &config).map_err(|error| error.to_string())?;
+    let proof = prove(&launch, &config(case, subgroup_size)).map_err(|error| error.to_string())?;
+    *found = in_words(case, &instance, language, &proof.findings, &proof.files);
     if let Some(exhausted) = &proof.exhausted {
         return Err(format!("the {} budget ran out", exhausted.budget));
     }

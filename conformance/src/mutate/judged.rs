@@ -25,7 +25,7 @@ pub(super) struct Judged {
 
 /// Proves a launch, or explores it where one run does not decide it.
 pub(super) fn judge(launch: &Launch, options: &CheckOptions) -> Result<Judged, SimulateError> {
-    if gridproof_simulator::depends_on_atomics(launch)? {
+    if gridproof_simulator::depends_on_atomics(launch, &options.config)? {
         let exploration = explore(launch, &options.config, &within_check().options(options))?;
         let stopped = exploration.stopped.filter(|_| exploration.outcome.exhausted.is_none());
         let undecided = stopped.map(|_| format!("{} executions were not all there are", exploration.executions));

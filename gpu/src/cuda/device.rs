@@ -47,7 +47,7 @@ pub struct CudaDevice {
 /// A dispatch that passed every check that needs no device.
 pub(super) struct Plan<'a> {
     position: usize,
-    dispatch: &'a Dispatch,
+    pub(super) dispatch: &'a Dispatch,
     workgroup: [u32; 3],
     parameters: Vec<Parameter>,
 }

@@ -29,5 +29,5 @@ pub use company::Company;
 pub use device::{CudaDevice, CudaOutputs};
 pub use probe::CudaFingerprint;
 pub use summary::{CudaSummary, devices};
-pub use timing::{CopyTiming, Timing, TimingOptions};
+pub use timing::{CopyTiming, Resources, Timing, TimingOptions};
 pub use unavailable::{CudaUnavailable, CudaVersion};

@@ -36,6 +36,10 @@ pub(super) struct Kernel {
     pub(super) workgroup_bytes: u32,
     /// Invocations of a workgroup at most, by its registers.
     pub(super) invocations: u32,
+    /// Registers of an invocation, 32 bits each.
+    pub(super) registers: u32,
+    /// Bytes of an invocation's own memory: what registers do not hold.
+    pub(super) private_bytes: u32,
 }
 
 impl LoadedModule {
@@ -100,6 +104,8 @@ impl LoadedModule {
             raw,
             workgroup_bytes: self.attribute(raw, Which::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?,
             invocations: self.attribute(raw, Which::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?,
+            registers: self.attribute(raw, Which::CU_FUNC_ATTRIBUTE_NUM_REGS)?,
+            private_bytes: self.attribute(raw, Which::CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES)?,
         }))
     }
 

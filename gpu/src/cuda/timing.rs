@@ -66,6 +66,21 @@ pub struct Timing {
     pub launches: u64,
     /// Whether what all copies' launches touch is 4 times the cache; not where memory is too small for so many copies.
     pub is_cold: bool,
+    /// What its kernels take, each once, in the order of the dispatches.
+    pub resources: Vec<Resources>,
+}
+
+/// What a kernel takes of a multiprocessor, as the driver says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// The entry point.
+    pub entry: String,
+    /// Registers of an invocation, 32 bits each.
+    pub registers: u32,
+    /// Bytes of workgroup memory, with what the launch asks for.
+    pub workgroup_bytes: u32,
+    /// Bytes of an invocation's own memory: spilled registers, and arrays that registers do not hold.
+    pub private_bytes: u32,
 }
 
 /// How long copies from device memory to device memory took.
@@ -75,6 +90,17 @@ pub struct CopyTiming {
     pub length: u64,
     /// Microseconds of each copy.
     pub samples: Vec<f64>,
+}
+
+impl Resources {
+    fn of(entry: &str, node: &Node) -> Self {
+        Self {
+            entry: entry.to_owned(),
+            registers: node.kernel.registers,
+            workgroup_bytes: node.kernel.workgroup_bytes.saturating_add(node.dynamic_bytes),
+            private_bytes: node.kernel.private_bytes,
+        }
+    }
 }
 
 impl Timing {
@@ -128,12 +154,18 @@ impl CudaDevice {
         let buffers = first.iter().map(|first| Copies::of(self, first, copies)).collect::<Result<Vec<_>, _>>()?;
         let modules = self.load(launch, machine_code)?;
         let mut nodes: Vec<Node> = Vec::new();
+        let mut resources: Vec<Resources> = Vec::new();
         for copy in 0..copies {
             for plan in &plans {
                 let address = |id: gridproof_launch::BufferId| {
                     first.get(id.0).zip(buffers.get(id.0)).map_or(0, |(first, others)| others.address(first, copy))
                 };
-                nodes.push(self.node(plan, launch, &modules, address)?);
+                let node = self.node(plan, launch, &modules, address)?;
+                let of_kernel = Resources::of(&plan.dispatch.entry, &node);
+                if !resources.contains(&of_kernel) {
+                    resources.push(of_kernel);
+                }
+                nodes.push(node);
             }
         }
         let mut graph = Graph::new(&self.context, &nodes)?;
@@ -150,7 +182,7 @@ impl CudaDevice {
         let samples = self.samples(options.samples, limit, || graph.launch())?;
         #[expect(clippy::cast_precision_loss, reason = "there are few launches")]
         let samples = samples.into_iter().map(|microseconds| microseconds / launches as f64).collect();
-        Ok(Timing { samples, copies, launches, is_cold })
+        Ok(Timing { samples, copies, launches, is_cold, resources })
     }
 
     /// Times copies of `length` bytes, at least 4, from one place of device memory to another. The bytes are noise, as

@@ -8,9 +8,10 @@ use gridproof_gpu::nvrtc::Cubin;
 use gridproof_gpu::{ReadBack, RunError, RunOptions};
 use gridproof_launch::{Contents, Language, Launch};
 
-use super::super::cell::{CellResult, compared, incomparable, made};
+use super::super::cell::{compared, incomparable, made};
 use super::protocol::{Answer, CellText, Ready, Reply, Request};
 use crate::cuda;
+use gridproof_report::matrix::CellResult;
 
 /// The hidden argument; the device's number follows.
 pub const ARGUMENT: &str = "cuda-cells";

@@ -14,8 +14,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use gridproof_gpu::cuda::devices;
 
 use super::case_file::Case;
-use super::cell::CellResult;
 pub use child::{ARGUMENT, serve};
+use gridproof_report::matrix::CellResult;
 use protocol::{CellText, Ready};
 use worker::{NotStarted, Worker};
 
@@ -23,6 +23,8 @@ use worker::{NotStarted, Worker};
 pub(super) struct CudaLeg {
     /// `cuda:0`.
     pub name: String,
+    /// The device with its driver.
+    pub summary: String,
     /// Its number, or why there is none.
     ordinal: Result<u32, String>,
     /// The program whose hidden argument makes a worker of it.
@@ -38,16 +40,16 @@ impl CudaLeg {
     /// Every device of the machine; one that stands for their absence where there is none. Opens none.
     pub fn all() -> Vec<Self> {
         match devices() {
-            Ok(devices) => devices.iter().map(|device| Self::new(Ok(device.ordinal))).collect(),
-            Err(reason) => vec![Self::new(Err(reason.to_string()))],
+            Ok(devices) => devices.iter().map(|device| Self::new(Ok(device.ordinal), device.to_string())).collect(),
+            Err(reason) => vec![Self::new(Err(reason.to_string()), String::new())],
         }
     }
 
-    fn new(ordinal: Result<u32, String>) -> Self {
+    fn new(ordinal: Result<u32, String>, summary: String) -> Self {
         let name = ordinal.as_ref().map_or_else(|_| "cuda:none".to_owned(), |ordinal| format!("cuda:{ordinal}"));
         let executable = std::env::current_exe().map_err(|error| format!("the path of this program: {error}"));
         let (idle, turn) = (Mutex::default(), Mutex::default());
-        Self { name, ordinal, executable, ready: OnceLock::new(), idle, turn }
+        Self { name, summary, ordinal, executable, ready: OnceLock::new(), idle, turn }
     }
 
     /// Why this device cannot be used at all, when it cannot.

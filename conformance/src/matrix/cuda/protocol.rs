@@ -5,10 +5,10 @@
 //! once.
 
 use gridproof_launch::Arithmetic;
+use gridproof_report::matrix::CellResult;
 use serde::{Deserialize, Serialize};
 
 use super::super::case_file::{Case, profile};
-use super::super::cell::CellResult;
 
 /// What a worker is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,7 @@ impl CellText {
             arithmetic,
             subgroup_sizes: Vec::new(),
             legs: Vec::new(),
+            file: String::new(),
         })
     }
 }

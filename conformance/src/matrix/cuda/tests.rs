@@ -22,6 +22,7 @@ fn case(variant: &str) -> Case {
         arithmetic: Arithmetic::FUSED,
         subgroup_sizes: Vec::new(),
         legs: Vec::new(),
+        file: String::new(),
     }
 }
 
@@ -120,7 +121,7 @@ fn leg(script: &str) -> (tempfile::TempDir, CudaLeg) {
     let text = format!("#!/bin/sh\ncd {}\necho started >> starts\necho '{ready}'\n{script}\n", folder.path().display());
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let leg = CudaLeg { executable: Ok(path), ..CudaLeg::new(Ok(0)) };
+    let leg = CudaLeg { executable: Ok(path), ..CudaLeg::new(Ok(0), String::new()) };
     (folder, leg)
 }
 
@@ -182,9 +183,9 @@ fn workers_take_turns_on_the_device() {
 
 #[test]
 fn a_device_that_cannot_be_used_skips_and_a_broken_worker_disagrees() {
-    let leg = CudaLeg::new(Err("no CUDA driver: words".to_owned()));
+    let leg = CudaLeg::new(Err("no CUDA driver: words".to_owned()), String::new());
     assert_eq!((leg.name.as_str(), leg.unusable().as_deref()), ("cuda:none", Some("no CUDA driver: words")));
     assert_eq!(leg.run(&case("split")), CellResult::Skipped("no CUDA driver: words".to_owned()));
-    let broken = CudaLeg { executable: Ok("/bin/false".into()), ..CudaLeg::new(Ok(1)) };
+    let broken = CudaLeg { executable: Ok("/bin/false".into()), ..CudaLeg::new(Ok(1), String::new()) };
     assert_eq!(broken.run(&case("split")), CellResult::Disagreed("the worker ended: exit status: 1".to_owned()));
 }
