@@ -18,6 +18,8 @@ pub mod main_job;
 pub mod matrix;
 pub mod mutate;
 mod progress;
+#[cfg(all(test, unix))]
+mod script;
 mod side_by_side;
 pub mod stress;
 

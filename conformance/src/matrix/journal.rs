@@ -148,14 +148,22 @@ impl Journal {
     ///
     /// # Errors
     /// That failure.
-    pub fn finish(self) -> Result<(), JournalError> {
-        self.failed.map_or(Ok(()), Err)
+    pub fn finish(mut self) -> Result<(), JournalError> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn write(&mut self, line: &impl Serialize) -> Result<(), JournalError> {
         let text = serde_json::to_string(line)
             .map_err(|error| JournalError::File { path: self.path.display().to_string(), reason: error.to_string() })?;
         self.file.write_all(format!("{text}\n").as_bytes()).map_err(|error| cannot(&self.path, &error))
+    }
+}
+
+impl Drop for Journal {
+    /// Gives the lock back at once: a process that another thread is starting just now has the file open, too, until it
+    /// runs its program, and would keep it locked. What the system says is nobody's business any more.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 

@@ -280,17 +280,15 @@ fn sanitize(sanitizer: &Path, tool: &str, subject: &Subject, options: &StressOpt
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use crate::script;
 
     /// What comes of a job whose process is this shell script.
-    fn ran(script: &str, runs: u32) -> Result<(String, Runs), String> {
+    fn ran(text: &str, runs: u32) -> Result<(String, Runs), String> {
         let folder = tempfile::tempdir().unwrap();
         let executable = folder.path().join("worker");
-        let text = format!("#!/bin/sh\ncd {}\ncat > job; echo started >> starts\n{script}\n", folder.path().display());
-        std::fs::write(&executable, text).unwrap();
-        std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let in_it = format!("cd {}\ncat > job; echo started >> starts\n{text}", folder.path().display());
+        script::write(&executable, &in_it);
         let options = StressOptions {
             check: CheckOptions::default(),
             ordinal: 0,
@@ -358,13 +356,12 @@ mod tests {
             sanitizer: None,
             executable: "gridproof".into(),
         };
-        for (script, words) in [
+        for (text, words) in [
             (format!("{READY}\n{RIGHT}\n{summary}"), "ERROR SUMMARY: 0 errors"),
             (format!("echo '{{\"refused\":\"no memory\"}}'\n{summary}"), "did not run: no memory"),
             (format!("{summary}\nexit 3"), "did not run: exit status: 3"),
         ] {
-            std::fs::write(&tool, format!("#!/bin/sh\ncat > /dev/null\n{script}\n")).unwrap();
-            std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+            script::write(&tool, &format!("cat > /dev/null\n{text}"));
             assert_eq!(sanitize(&tool, "memcheck", &subject, &options).unwrap().summary, words);
         }
         let missing = sanitize(Path::new("/nowhere/tool"), "memcheck", &subject, &options).unwrap().summary;

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use gridproof_gpu::nvrtc::Cubin;
@@ -12,6 +11,7 @@ use gridproof_launch::{Arithmetic, Contents, Launch};
 use super::child::{Machine, serve_with};
 use super::protocol::{Answer, CellText, Ready, Reply, Request};
 use super::*;
+use crate::script;
 
 fn case(variant: &str) -> Case {
     Case {
@@ -114,13 +114,12 @@ fn a_worker_ends_at_words_it_does_not_expect() {
 }
 
 /// A leg whose workers are this shell script.
-fn leg(script: &str) -> (tempfile::TempDir, CudaLeg) {
+fn leg(text: &str) -> (tempfile::TempDir, CudaLeg) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("worker");
     let ready = r#"{"ready":{"device":"made up","profiles":["fused"]}}"#;
-    let text = format!("#!/bin/sh\ncd {}\necho started >> starts\necho '{ready}'\n{script}\n", folder.path().display());
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folder_of_it = folder.path().display();
+    script::write(&path, &format!("cd {folder_of_it}\necho started >> starts\necho '{ready}'\n{text}"));
     let leg = CudaLeg { executable: Ok(path), ..CudaLeg::new(Ok(0), String::new()) };
     (folder, leg)
 }
