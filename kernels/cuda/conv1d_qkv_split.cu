@@ -5,9 +5,10 @@
 // bits; that file says what is kept from upstream and what is mapped anew.
 //
 // What differs: offsets have 64 bits; a workgroup has 64 invocations of four channels each, which ask for all tokens of
-// their chunk before they compute with the first; the state is copied 16 bytes at a time where rows start at multiples
-// of that; with an odd q, k, v or stride, where a word would belong to two rows, everything goes by single elements. The
-// rare arguments of SiLU are looked for in all results of an invocation together.
+// their chunk before they compute with the first; SiLU's table is copied to workgroup memory, with a barrier of its own;
+// the state is copied 16 bytes at a time where rows start at multiples of that; with an odd q, k, v or stride, where a word
+// would belong to two rows, everything goes by single elements. The rare arguments of SiLU are looked for in two results
+// at a time.
 
 #include "numerics.cuh"
 
@@ -54,6 +55,8 @@ constexpr unsigned int OWN_WORDS = CHANNELS / 2;
 // Tokens and channels of a workgroup.
 constexpr unsigned int CHUNK = 8;
 constexpr unsigned int BLOCK = 256;
+// Workgroups that a multiprocessor should have room for: while some compute, the others wait for memory.
+constexpr unsigned int RESIDENT = 16;
 constexpr unsigned int INVOCATIONS = BLOCK / CHANNELS;
 constexpr unsigned int DIM = (unsigned int)Q_DIM + K_DIM + V_DIM;
 // Rows of a state.
@@ -116,6 +119,12 @@ GP_FUNCTION Chunk chunk_of(const Sequences &sequences, unsigned int chunk) {
     unsigned int length = (unsigned int)sequences.query_start_loc[sequence + 1] - start;
     return Chunk{(size_t)start + first, first, min(CHUNK, length - first), length, sequence,
                  sequences.cache_indices[sequence]};
+}
+
+// Whether nothing is written for a chunk. No length is negative: that it is asked for too makes the compiler load the slot
+// and the tokens' place at the same time, and not one after the other.
+GP_FUNCTION bool is_padding(const Chunk &chunk) {
+    return (chunk.slot | (int)chunk.length) < 0;
 }
 
 // The element at which a row of a chunk's slot begins.
@@ -272,42 +281,74 @@ GP_FUNCTION void rewrite_state(const Tensors &tensors, const Chunk &chunk, bool 
     }
 }
 
-// The weights of two channels, oldest tap first.
-GP_FUNCTION void load_weights(const Element *weight, unsigned int channel, float2 (&weights)[WIDTH]) {
-    const Element *from = weight + (size_t)channel * WIDTH;
-    unsigned int elements[2 * WIDTH];
+// Weights and biases of an invocation's channels as they lie in memory, so that all can be asked for at once.
+struct Taps {
+    // Of two channels each: all taps of the first, oldest first, then all of the second.
+    unsigned int weights[OWN_WORDS][WORDS ? WIDTH : 2 * WIDTH];
+    unsigned int start[OWN_WORDS];
+};
+
+GP_FUNCTION Taps load_taps(const Tensors &tensors, unsigned int channel) {
+    Taps taps = {};
+    const Element *from = tensors.weight + (size_t)channel * WIDTH;
 #pragma unroll
-    for (unsigned int i = 0; i < WIDTH; i++) {
-        if constexpr (WORDS) {
-            unsigned int word = *(const unsigned int *)(from + 2 * i);
-            elements[2 * i] = word & 0xffffu;
-            elements[2 * i + 1] = word >> 16;
-        } else {
-            elements[i] = from[i];
-            elements[WIDTH + i] = channel + 1 < DIM ? from[WIDTH + i] : 0u;
+    for (unsigned int i = 0; i < OWN_WORDS; i++) {
+        unsigned int first = channel + 2 * i;
+        if (first < DIM) {
+            if constexpr (BIAS) {
+                taps.start[i] = load_pair(tensors.bias + first, first);
+            }
+            if constexpr (WORDS && !WHOLE) {
+#pragma unroll
+                for (unsigned int word = 0; word < WIDTH; word++) {
+                    taps.weights[i][word] = *(const unsigned int *)(from + 2 * (i * WIDTH + word));
+                }
+            } else if constexpr (!WORDS) {
+#pragma unroll
+                for (unsigned int tap = 0; tap < WIDTH; tap++) {
+                    taps.weights[i][tap] = from[2 * i * WIDTH + tap];
+                    taps.weights[i][WIDTH + tap] = first + 1 < DIM ? from[(2 * i + 1) * WIDTH + tap] : 0u;
+                }
+            }
         }
     }
+    if constexpr (WHOLE) {
+        if (channel < DIM) {
 #pragma unroll
-    for (unsigned int tap = 0; tap < WIDTH; tap++) {
-        weights[tap] = make_float2(number(elements[tap]), number(elements[WIDTH + tap]));
+            for (unsigned int word = 0; word < OWN_WORDS * WIDTH; word += 2) {
+                uint2 both = *(const uint2 *)(from + 2 * word);
+                taps.weights[word / WIDTH][word % WIDTH] = both.x;
+                taps.weights[(word + 1) / WIDTH][(word + 1) % WIDTH] = both.y;
+            }
+        }
     }
+    return taps;
 }
 
 // The convolution and SiLU of two channels.
 struct Filter {
     float2 weights[WIDTH];
     float2 start;
+    const float4 *rows;
 
-    __device__ __forceinline__ Filter(const Tensors &tensors, unsigned int channel) {
-        load_weights(tensors.weight, channel, weights);
-        start = BIAS ? unpacked(load_pair(tensors.bias + channel, channel)) : make_float2(0.0f, 0.0f);
+    // Word `word` of an invocation's channels; `rows` are those of `gp_silu_16`.
+    __device__ __forceinline__ Filter(const Taps &taps, unsigned int word, const float4 *rows) : rows(rows) {
+#pragma unroll
+        for (unsigned int tap = 0; tap < WIDTH; tap++) {
+            weights[tap] = make_float2(number(element(taps.weights[word], tap)),
+                                       number(element(taps.weights[word], WIDTH + tap)));
+        }
+        start = BIAS ? unpacked(taps.start[word]) : make_float2(0.0f, 0.0f);
+    }
+
+    template <unsigned int COUNT>
+    static __device__ __forceinline__ unsigned int element(const unsigned int (&from)[COUNT], unsigned int i) {
+        return WORDS ? (i % 2 == 0 ? from[i / 2] & 0xffffu : from[i / 2] >> 16) : from[i];
     }
 
     // From word `word` of the tokens of a chunk to the same word of the results.
     __device__ __forceinline__ void apply(const Words (&words)[HISTORY + CHUNK], unsigned int word,
                                           Words (&outputs)[CHUNK]) const {
-        float2 sums[CHUNK];
-        bool are_near = true;
 #pragma unroll
         for (unsigned int token = 0; token < CHUNK; token++) {
             float2 sum = start;
@@ -317,22 +358,25 @@ struct Filter {
                 sum.x = gp_multiply_add(x.x, weights[tap].x, sum.x);
                 sum.y = gp_multiply_add(x.y, weights[tap].y, sum.y);
             }
-            sums[token] = sum;
-            are_near = are_near & gp_silu_16_is_near(sum.x) & gp_silu_16_is_near(sum.y);
-            outputs[token].word[word] = packed_numbers(gp_silu_16_near(sum.x), gp_silu_16_near(sum.y));
-        }
-        if (!are_near) {
-#pragma unroll
-            for (unsigned int token = 0; token < CHUNK; token++) {
-                outputs[token].word[word] = packed(gp_silu_16(sums[token].x), gp_silu_16(sums[token].y));
-            }
+            bool are_near = gp_silu_16_is_near(gp_silu_16_row(sum.x) | gp_silu_16_row(sum.y));
+            outputs[token].word[word] =
+                are_near ? packed_numbers(gp_silu_16_near(sum.x, rows), gp_silu_16_near(sum.y, rows))
+                         : packed(gp_silu_16(sum.x, rows), gp_silu_16(sum.y, rows));
         }
     }
 };
 
+// Copies `gp_gate_rows` to workgroup memory, where lanes with different rows do not wait for each other.
+GP_FUNCTION void share_rows(float4 (&rows)[GP_GATE_ROWS]) {
+    if (threadIdx.x < GP_GATE_ROWS) {
+        rows[threadIdx.x] = gp_gate_rows[threadIdx.x];
+    }
+    __syncthreads();
+}
+
 // The channels of an invocation of every token of a chunk. The first chunk of a sequence also rewrites its state.
 GP_FUNCTION void compute(const Tensors &tensors, const Chunk &chunk, const int *has_initial_state,
-                         unsigned int channel, unsigned int local, Words (&outputs)[CHUNK]) {
+                         unsigned int channel, unsigned int local, const float4 *rows, Words (&outputs)[CHUNK]) {
     Words words[HISTORY + CHUNK] = {};
     bool owns = channel < DIM;
     bool initial = chunk.first == 0 && has_initial_state[chunk.sequence] != 0;
@@ -356,10 +400,11 @@ GP_FUNCTION void compute(const Tensors &tensors, const Chunk &chunk, const int *
     if (chunk.first == 0) {
         rewrite_state(tensors, chunk, initial, channel - CHANNELS * local, local);
     }
+    const Taps taps = load_taps(tensors, channel);
 #pragma unroll
     for (unsigned int i = 0; i < OWN_WORDS; i++) {
         if (channel + 2 * i < DIM) {
-            Filter(tensors, channel + 2 * i).apply(words, i, outputs);
+            Filter(taps, i, rows).apply(words, i, outputs);
         }
     }
 }
@@ -422,40 +467,44 @@ GP_FUNCTION void store_routed(const Outputs &outputs, const Chunk &chunk, unsign
 }
 
 // Convolution and split in one dispatch.
-extern "C" __global__ void __launch_bounds__(INVOCATIONS)
+extern "C" __global__ void __launch_bounds__(INVOCATIONS, RESIDENT)
     fused(const Element *__restrict__ x, const Element *__restrict__ weight, const Element *__restrict__ bias,
           Element *conv_state, const int *__restrict__ query_start_loc, const int *__restrict__ cache_indices,
           const int *__restrict__ has_initial_state, const int *__restrict__ chunk_sequence,
           const int *__restrict__ chunk_token, Element *__restrict__ q, Element *__restrict__ k,
           Element *__restrict__ v) {
+    __shared__ float4 rows[GP_GATE_ROWS];
+    const Tensors tensors = {x, weight, bias, conv_state};
+    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * CHANNELS;
     const Chunk chunk = chunk_of({query_start_loc, cache_indices, chunk_sequence, chunk_token}, blockIdx.x);
-    if (chunk.slot < 0) {
+    share_rows(rows);
+    if (is_padding(chunk)) {
         return;
     }
-    const Tensors tensors = {x, weight, bias, conv_state};
     const Outputs outputs = {q, k, v};
-    unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * CHANNELS;
     Words words[CHUNK] = {};
-    compute(tensors, chunk, has_initial_state, channel, threadIdx.x, words);
+    compute(tensors, chunk, has_initial_state, channel, threadIdx.x, rows, words);
     if (channel < DIM) {
         store_routed(outputs, chunk, channel, [&](unsigned int token) { return words[token]; });
     }
 }
 
 // The convolution of `sequential`.
-extern "C" __global__ void __launch_bounds__(INVOCATIONS)
+extern "C" __global__ void __launch_bounds__(INVOCATIONS, RESIDENT)
     conv(const Element *__restrict__ x, const Element *__restrict__ weight, const Element *__restrict__ bias,
          Element *conv_state, const int *__restrict__ query_start_loc, const int *__restrict__ cache_indices,
          const int *__restrict__ has_initial_state, const int *__restrict__ chunk_sequence,
          const int *__restrict__ chunk_token, Element *__restrict__ staging) {
-    const Chunk chunk = chunk_of({query_start_loc, cache_indices, chunk_sequence, chunk_token}, blockIdx.x);
-    if (chunk.slot < 0) {
-        return;
-    }
+    __shared__ float4 rows[GP_GATE_ROWS];
     const Tensors tensors = {x, weight, bias, conv_state};
     unsigned int channel = blockIdx.y * BLOCK + threadIdx.x * CHANNELS;
+    const Chunk chunk = chunk_of({query_start_loc, cache_indices, chunk_sequence, chunk_token}, blockIdx.x);
+    share_rows(rows);
+    if (is_padding(chunk)) {
+        return;
+    }
     Words words[CHUNK] = {};
-    compute(tensors, chunk, has_initial_state, channel, threadIdx.x, words);
+    compute(tensors, chunk, has_initial_state, channel, threadIdx.x, rows, words);
 #pragma unroll
     for (unsigned int token = 0; token < CHUNK; token++) {
         if (token < chunk.tokens && channel < DIM) {

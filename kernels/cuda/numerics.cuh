@@ -448,11 +448,84 @@ GP_FUNCTION float gp_silu(float x) {
     return gp_float(magnitude > 0x7f800000u ? 0x7fc00000u : ordered);
 }
 
-// For results that are rounded to 16 bits. Of numbers below 87 in magnitude; of others it is anything. Half of what
-// `gp_silu_16` looks at needs no look here: where a result is denormal, the last operation makes it a zero.
-GP_FUNCTION float gp_silu_16_near(float x) {
-    float magnitude = fabsf(x);
-    float scaled = gp_mul(magnitude, -1.442695f);
+// The gate 1 / (1 + e^a) on each half from 0 to 16: the coefficients of a cubic polynomial in a, the constant one first.
+constexpr unsigned int GP_GATE_ROWS = 32;
+__device__ const float4 gp_gate_rows[GP_GATE_ROWS] = {
+    {0.5f, -0.25004777f, 5.045519e-4f, 0.019527048f},
+    {0.50124043f, -0.25682816f, 0.013185568f, 0.011348415f},
+    {0.51102126f, -0.2860769f, 0.042638417f, 0.0013591306f},
+    {0.530934f, -0.32663372f, 0.07029947f, -0.0049574752f},
+    {0.54452795f, -0.34786773f, 0.08137325f, -0.0068853246f},
+    {0.53317475f, -0.33470887f, 0.07628999f, -0.0062308423f},
+    {0.49243805f, -0.29404533f, 0.06274487f, -0.0047251903f},
+    {0.43051216f, -0.24082017f, 0.04748298f, -0.0032652111f},
+    {0.35951304f, -0.18735602f, 0.034054283f, -0.0021401772f},
+    {0.2894437f, -0.14043921f, 0.02357743f, -0.0013599264f},
+    {0.22639616f, -0.10244633f, 0.015942669f, -8.4830704e-4f},
+    {0.17305537f, -0.073229514f, 0.010606445f, -5.2332313e-4f},
+    {0.12984167f, -0.05153663f, 0.006975524f, -3.2068585e-4f},
+    {0.09593229f, -0.035827205f, 0.004548994f, -1.9571879e-4f},
+    {0.069966435f, -0.024659397f, 0.0029475803f, -1.19157565e-4f},
+    {0.050464753f, -0.016832504f, 0.0019002949f, -7.2438e-5f},
+    {0.036047883f, -0.011408981f, 0.0012200883f, -4.3996763e-5f},
+    {0.025530301f, -0.007685696f, 7.806709e-4f, -2.670781e-5f},
+    {0.017943809f, -0.005149617f, 4.9804075e-4f, -1.620736e-5f},
+    {0.012525211f, -0.0034338094f, 3.1691577e-4f, -9.8332985e-6f},
+    {0.008688475f, -0.0022797906f, 2.0120143e-4f, -5.9653144e-6f},
+    {0.0059927558f, -0.0015076675f, 1.2747593e-4f, -3.6185575e-6f},
+    {0.004111864f, -9.934735e-4f, 8.061554e-5f, -2.1949172e-6f},
+    {0.0028077504f, -6.524914e-4f, 5.0894767e-5f, -1.3313403e-6f},
+    {0.001908726f, -4.2724094e-4f, 3.208127e-5f, -8.075192e-7f},
+    {0.0012922115f, -2.7896432e-4f, 2.019325e-5f, -4.897927e-7f},
+    {8.714724e-4f, -1.816726e-4f, 1.269355e-5f, -2.9707704e-7f},
+    {5.8562e-4f, -1.180248e-4f, 7.969351e-6f, -1.8018736e-7f},
+    {3.922126e-4f, -7.650153e-5f, 4.997606e-6f, -1.0928953e-7f},
+    {2.618558e-4f, -4.9481536e-5f, 3.1306388e-6f, -6.628759e-8f},
+    {1.7430953e-4f, -3.1941086e-5f, 1.959139e-6f, -4.0205506e-8f},
+    {1.1571091e-4f, -2.0579831e-5f, 1.2248576e-6f, -2.438589e-8f},
+};
+
+// Has, for |x| below 16, the number of its row in the bits from 4 on and 0x48c00000 above them: with 3 * 2^17 added, a
+// number ends with its 32nds.
+GP_FUNCTION unsigned int gp_silu_16_row(float x) {
+    return gp_bits(gp_add(fabsf(x), 393216.0f));
+}
+
+// Whether `gp_silu_16_near` knows the result. `bits` may be the union of what `gp_silu_16_row` says of several numbers: then
+// whether it knows all.
+GP_FUNCTION bool gp_silu_16_is_near(unsigned int bits) {
+    return (bits & ~(16 * GP_GATE_ROWS - 1)) == 0x48c00000u;
+}
+
+// x, or zero for a negative one, without |x| times the gate of -|x|. Where a result is denormal, the last operation makes it
+// a zero.
+GP_FUNCTION float gp_silu_16_of(float x, float gate) {
+    // Of the two zeros this is the argument's.
+    float above = fmaxf(x, -0.0f);
+    float result;
+#if GP_FUSED
+    asm("fma.rn.ftz.f32 %0, %1, %2, %3;" : "=f"(result) : "f"(-fabsf(x)), "f"(gate), "f"(above));
+#else
+    // The product of a tiny number may be denormal, and is exactly half of it before it is rounded.
+    asm("add.rn.ftz.f32 %0, %1, %2;" : "=f"(result) : "f"(gp_mul(-fabsf(x), gate)), "f"(above));
+    if (fabsf(x) < 0x1p-60f) {
+        asm("mul.rn.ftz.f32 %0, %1, 0f3F000000;" : "=f"(result) : "f"(x));
+    }
+#endif
+    return result;
+}
+
+// For results that are rounded to 16 bits. `rows` are `gp_gate_rows`, or a copy of them. Where `gp_silu_16_is_near` does not
+// hold, it is anything.
+GP_FUNCTION float gp_silu_16_near(float x, const float4 *rows) {
+    float4 c = rows[gp_silu_16_row(x) / 16 % GP_GATE_ROWS];
+    float gate = gp_multiply_add(fabsf(x), c.w, c.z);
+    gate = gp_multiply_add(fabsf(x), gate, c.y);
+    return gp_silu_16_of(x, gp_multiply_add(fabsf(x), gate, c.x));
+}
+
+GP_FUNCTION float gp_silu_16(float x, const float4 *rows) {
+    float scaled = gp_mul(fabsf(x), -1.442695f);
     float rounded = gp_add(scaled, 12582912.0f);
     float r = gp_sub(scaled, gp_sub(rounded, 12582912.0f));
     float p = gp_multiply_add(r, 0.009582853f, 0.055906426f);
@@ -460,33 +533,9 @@ GP_FUNCTION float gp_silu_16_near(float x) {
     p = gp_multiply_add(r, p, 0.6931242f);
     p = gp_multiply_add(r, p, 1.0f);
     float e = gp_float(gp_bits(p) + (gp_bits(rounded) << 23));
-    float guess = gp_multiply_add(e, gp_multiply_add(e, 0.3037354f, -0.79204905f), 0.9883137f);
-    float error = gp_multiply_add(-gp_add(1.0f, e), guess, 1.0f);
-    float inverse = gp_multiply_add(guess, gp_multiply_add(error, error, error), guess);
-    float less = -gp_mul(magnitude, e);
-    // Of the two zeros this is the argument's.
-    float above = fmaxf(x, -0.0f);
-    float near;
-#if GP_FUSED
-    asm("fma.rn.ftz.f32 %0, %1, %2, %3;" : "=f"(near) : "f"(less), "f"(inverse), "f"(above));
-#else
-    // The product of a tiny number may be denormal, and is exactly half of it before it is rounded.
-    asm("add.rn.ftz.f32 %0, %1, %2;" : "=f"(near) : "f"(gp_mul(less, inverse)), "f"(above));
-    if (magnitude < 0x1p-60f) {
-        asm("mul.rn.ftz.f32 %0, %1, 0f3F000000;" : "=f"(near) : "f"(x));
-    }
-#endif
-    return near;
-}
-
-GP_FUNCTION bool gp_silu_16_is_near(float x) {
-    return fabsf(x) < 87.0f;
-}
-
-GP_FUNCTION float gp_silu_16(float x) {
-    unsigned int far = gp_bits(x) > 0x7fffffffu ? 0x80000000u : gp_bits(x);
-    float other = gp_float(gp_is_number(x) ? far : 0x7fc00000u);
-    return gp_silu_16_is_near(x) ? gp_silu_16_near(x) : other;
+    float beyond = fabsf(x) < 87.0f ? gp_silu_16_of(x, gp_multiply_add(-e, e, e)) : fmaxf(x, -0.0f);
+    float all = gp_silu_16_is_near(gp_silu_16_row(x)) ? gp_silu_16_near(x, rows) : beyond;
+    return gp_is_number(x) ? all : gp_float(0x7fc00000u);
 }
 
 GP_FUNCTION float gp_tanh(float x) {

@@ -29,7 +29,7 @@ extern "C" __global__ void probe(const unsigned int *arguments, unsigned int *re
         case 10: result = gp_f32_to_f16(x); break;
         case 11: result = gp_bits(gp_bf16_to_f32(word)); break;
         case 12: result = gp_f32_to_bf16(x); break;
-        case 13: result = gp_bits(gp_silu_16(x)); break;
+        case 13: result = gp_bits(gp_silu_16(x, gp_gate_rows)); break;
     }
     results[index] = result;
 }

@@ -327,12 +327,56 @@ fn gp_silu(x: f32) -> f32 {
     return bitcast<f32>(select(ordered, 0x7fc00000u, magnitude > 0x7f800000u));
 }
 
+// The gate 1 / (1 + e^a) on each half from 0 to 16: the coefficients of a cubic polynomial in a, the constant one first.
+const GP_GATE_ROWS = array<vec4<f32>, 32>(
+    vec4(0.5, -0.25004777, 5.045519e-4, 0.019527048),
+    vec4(0.50124043, -0.25682816, 0.013185568, 0.011348415),
+    vec4(0.51102126, -0.2860769, 0.042638417, 0.0013591306),
+    vec4(0.530934, -0.32663372, 0.07029947, -0.0049574752),
+    vec4(0.54452795, -0.34786773, 0.08137325, -0.0068853246),
+    vec4(0.53317475, -0.33470887, 0.07628999, -0.0062308423),
+    vec4(0.49243805, -0.29404533, 0.06274487, -0.0047251903),
+    vec4(0.43051216, -0.24082017, 0.04748298, -0.0032652111),
+    vec4(0.35951304, -0.18735602, 0.034054283, -0.0021401772),
+    vec4(0.2894437, -0.14043921, 0.02357743, -0.0013599264),
+    vec4(0.22639616, -0.10244633, 0.015942669, -8.4830704e-4),
+    vec4(0.17305537, -0.073229514, 0.010606445, -5.2332313e-4),
+    vec4(0.12984167, -0.05153663, 0.006975524, -3.2068585e-4),
+    vec4(0.09593229, -0.035827205, 0.004548994, -1.9571879e-4),
+    vec4(0.069966435, -0.024659397, 0.0029475803, -1.19157565e-4),
+    vec4(0.050464753, -0.016832504, 0.0019002949, -7.2438e-5),
+    vec4(0.036047883, -0.011408981, 0.0012200883, -4.3996763e-5),
+    vec4(0.025530301, -0.007685696, 7.806709e-4, -2.670781e-5),
+    vec4(0.017943809, -0.005149617, 4.9804075e-4, -1.620736e-5),
+    vec4(0.012525211, -0.0034338094, 3.1691577e-4, -9.8332985e-6),
+    vec4(0.008688475, -0.0022797906, 2.0120143e-4, -5.9653144e-6),
+    vec4(0.0059927558, -0.0015076675, 1.2747593e-4, -3.6185575e-6),
+    vec4(0.004111864, -9.934735e-4, 8.061554e-5, -2.1949172e-6),
+    vec4(0.0028077504, -6.524914e-4, 5.0894767e-5, -1.3313403e-6),
+    vec4(0.001908726, -4.2724094e-4, 3.208127e-5, -8.075192e-7),
+    vec4(0.0012922115, -2.7896432e-4, 2.019325e-5, -4.897927e-7),
+    vec4(8.714724e-4, -1.816726e-4, 1.269355e-5, -2.9707704e-7),
+    vec4(5.8562e-4, -1.180248e-4, 7.969351e-6, -1.8018736e-7),
+    vec4(3.922126e-4, -7.650153e-5, 4.997606e-6, -1.0928953e-7),
+    vec4(2.618558e-4, -4.9481536e-5, 3.1306388e-6, -6.628759e-8),
+    vec4(1.7430953e-4, -3.1941086e-5, 1.959139e-6, -4.0205506e-8),
+    vec4(1.1571091e-4, -2.0579831e-5, 1.2248576e-6, -2.438589e-8),
+);
+
 // For results that are rounded to 16 bits.
 fn gp_silu_16(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let magnitude = bits & 0x7fffffffu;
     let sign = bits & 0x80000000u;
     let a = bitcast<f32>(magnitude);
+
+    // With 3 * 2^17 added, a number below 16 ends with its 32nds: the row stands in the bits from 4 on.
+    let number = bitcast<u32>(a + 393216.0);
+    let row = GP_GATE_ROWS[(number >> 4u) & 31u];
+    var near = gp_multiply_add(a, row.w, row.z);
+    near = gp_multiply_add(a, near, row.y);
+    near = gp_multiply_add(a, near, row.x);
+
     let scaled = a * -1.442695;
     let rounded = scaled + 12582912.0;
     let r = scaled - (rounded - 12582912.0);
@@ -341,13 +385,12 @@ fn gp_silu_16(x: f32) -> f32 {
     p = gp_multiply_add(r, p, 0.6931242);
     p = gp_multiply_add(r, p, 1.0);
     let e = bitcast<f32>(bitcast<u32>(p) + (bitcast<u32>(rounded) << 23u));
-    let guess = gp_multiply_add(e, gp_multiply_add(e, 0.3037354, -0.79204905), 0.9883137);
-    let error = gp_multiply_add(-(1.0 + e), guess, 1.0);
-    let inverse = gp_multiply_add(guess, gp_multiply_add(error, error, error), guess);
+
+    let gate = select(gp_multiply_add(-e, e, e), near, (number & 0xfffffe00u) == 0x48c00000u);
     let above = select(0x80000000u, bits, sign == 0u);
-    let near = bitcast<u32>(gp_multiply_add(-(a * e), inverse, bitcast<f32>(above)));
+    let gated = bitcast<u32>(gp_multiply_add(-a, gate, bitcast<f32>(above)));
     let half = select(bits - 0x00800000u, sign, magnitude < 0x01000000u);
-    let ordered = select(near, half, magnitude < 0x21800000u);
+    let ordered = select(gated, half, magnitude < 0x21800000u);
     let all = select(above, ordered, magnitude < 0x42ae0000u);
     return bitcast<f32>(select(all, 0x7fc00000u, magnitude > 0x7f800000u));
 }

@@ -18,8 +18,8 @@ const FLUSHED: f64 = f32::MIN_POSITIVE as f64;
 const HUGE: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
 /// The largest slope of SiLU, 1.09984 at 2.3994, enlarged.
 const STEEPEST: f64 = 1.1;
-/// Units in the last place by which `silu_16` of `numerics` may miss SiLU; one is at most 2u.
-const SILU_ULPS: f64 = 108.0;
+/// Units in the last place by which `silu_16` of `numerics` may miss SiLU from an argument up; one is at most 2u.
+const SILU_ULPS: [(f64, f64); 4] = [(0.0, 70.0), (-4.0, 230.0), (-8.0, 700.0), (f64::NEG_INFINITY, 3500.0)];
 /// What it may miss far left of 0, where it is -0: 87 e^-87.
 const SILU_FAR: f64 = 1.5e-36;
 
@@ -67,7 +67,10 @@ impl Bounded {
         let value = silu(self.value);
         let error = self.error * slope.min(STEEPEST);
         let magnitude = value.abs() + error;
-        Self { value, error: error + 2.0 * SILU_ULPS * SINGLE * magnitude + SILU_FAR }.below(HUGE)
+        // Without a bound, and for a NaN, there is none here either.
+        let lowest = self.value - self.error;
+        let ulps = SILU_ULPS.iter().find(|(from, _)| lowest >= *from).map_or(f64::INFINITY, |(_, ulps)| *ulps);
+        Self { value, error: error + 2.0 * ulps * SINGLE * magnitude + SILU_FAR }.below(HUGE)
     }
 
     /// After rounding to 16 bits: half an ulp of the largest magnitude, or of the denormals, which are kept.

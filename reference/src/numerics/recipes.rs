@@ -60,5 +60,5 @@ pub const RECIPES: [Recipe; 14] = [
     conversion!("gp_f32_to_f16", |word| u32::from(half::f32_to_f16(f32::from_bits(word)))),
     conversion!("gp_bf16_to_f32", |word: u32| half::bf16_to_f32((word & 0xffff) as u16).to_bits()),
     conversion!("gp_f32_to_bf16", |word| u32::from(half::f32_to_bf16(f32::from_bits(word)))),
-    float!("gp_silu_16", silu_16, 108.0),
+    float!("gp_silu_16", silu_16, 3500.0),
 ];

@@ -65,6 +65,24 @@ fn errors_stay_within_the_documented_bounds() {
 }
 
 #[test]
+fn the_gate_for_16_bits_is_closer_to_the_right() {
+    let mut arguments = sample();
+    // The places where one polynomial ends and the next one begins, and what lies between.
+    arguments.extend((-17 * 1024..17 * 1024).map(|part: i16| (f32::from(part) / 1024.0).to_bits()));
+    let recipe = RECIPES[13];
+    let exact = exact(recipe.name).unwrap();
+    for arithmetic in [Arithmetic::FUSED, Arithmetic::SEPARATE] {
+        for (argument, result) in arguments.iter().zip(apply(&recipe, arithmetic, &arguments)) {
+            let x = f32::from_bits(without_denormals(*argument));
+            let error = error_in_ulp(result, exact(f64::from(x)));
+            let limits = [(0.0, 70.0), (-4.0, 230.0), (-8.0, 700.0)];
+            let limit = limits.iter().find(|(from, _)| x >= *from).map_or(recipe.worst_ulp, |(_, limit)| *limit);
+            assert!(error <= limit, "{x:e} = {argument:#010x}, {arithmetic}: {result:#010x} is {error} ulp off");
+        }
+    }
+}
+
+#[test]
 fn the_bits_do_not_depend_on_what_happens_to_denormals() {
     let arguments = sample();
     for recipe in RECIPES {
