@@ -20,8 +20,12 @@ struct Row {
 }
 
 fn compared(name: String, launch: &Launch, subgroup_size: u32, slots: u32) -> Row {
+    compared_with(Path::new(env!("CARGO_BIN_EXE_gridproof")), name, launch, subgroup_size, slots)
+}
+
+/// With loom run by this executable.
+fn compared_with(executable: &Path, name: String, launch: &Launch, subgroup_size: u32, slots: u32) -> Row {
     let config = Config { subgroup_size, threads: 1, ..Config::default() };
-    let executable = Path::new(env!("CARGO_BIN_EXE_gridproof"));
     let compared = compare(executable, launch, &config, slots).unwrap_or_else(|error| panic!("{name}: {error}"));
     Row { name, compared }
 }
@@ -122,4 +126,79 @@ fn both_engines_agree_on_the_variants_of_the_catalogue() {
         }
     }
     agree(&rows, rows.len());
+}
+
+/// An agreement that could not fail would say nothing: engines that are wrong on purpose, as scripts in loom's place.
+#[cfg(unix)]
+mod wrong {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use gridproof_conformance::litmus::Shape;
+
+    use super::*;
+
+    /// An executable, written by a process of its own: what this one has open for writing, no other test's child could
+    /// execute before it is closed there too.
+    fn engine(path: &Path, text: &str) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(path).stdin(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        shell.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{text}\n").as_bytes()).unwrap();
+        assert!(shell.wait().unwrap().success());
+    }
+
+    fn with(executable: &Path, shape: &Shape) -> Compared {
+        let (name, kind) = (shape.litmus.name.clone(), shape.litmus.kind);
+        let launch = shape.litmus.launch(shape.syntaxes[0]).unwrap();
+        compared_with(executable, name, &launch, kind.subgroup_size(), 4).compared
+    }
+
+    #[test]
+    fn an_engine_that_never_finds_anything_disagrees_about_every_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let blind = folder.path().join("blind");
+        let reply = r#"{"verdict":"Clean","iterations":1,"restarts":0,"complete":true,"granules":0,"microseconds":1"#;
+        engine(&blind, &format!("cat > /dev/null; echo '{{\"Outcome\":{reply},\"files\":[]}}}}'"));
+        let mut counts = [0; 2];
+        for shape in shapes() {
+            let compared = with(&blind, &shape);
+            let faulty = compared.races || compared.waits;
+            let expected = if faulty { Agreement::No } else { Agreement::Yes };
+            assert_eq!(compared.agreement, expected, "{}", shape.litmus.name);
+            counts[usize::from(faulty)] += 1;
+        }
+        assert!(counts.iter().all(|count| *count >= 20), "{counts:?}");
+    }
+
+    #[test]
+    fn an_engine_that_always_finds_a_race_disagrees_about_every_clean_launch() {
+        let folder = tempfile::tempdir().unwrap();
+        let (recorder, seer) = (folder.path().join("recorder"), folder.path().join("seer"));
+        let (loom, job) = (env!("CARGO_BIN_EXE_gridproof"), folder.path().join("job"));
+        // The first job of a racy launch, whose answer is given to every other one.
+        engine(
+            &recorder,
+            &format!(
+                "cat > '{0}.new'; [ -e '{0}' ] || mv '{0}.new' '{0}'\nexec '{loom}' \"$@\" < '{0}'",
+                job.display()
+            ),
+        );
+        engine(&seer, &format!("cat > /dev/null\nexec '{loom}' \"$@\" < '{}'", job.display()));
+        let all = shapes();
+        let racy = all.iter().find(|shape| shape.racy && shape.litmus.kind == Kind::Workgroups).unwrap();
+        assert_eq!(with(&recorder, racy).agreement, Agreement::Yes);
+        let clean = all.iter().filter(|shape| !shape.racy).step_by(4);
+        for shape in clean {
+            assert_eq!(with(&seer, shape).agreement, Agreement::No, "{}", shape.litmus.name);
+        }
+    }
+
+    #[test]
+    fn an_engine_that_dies_decides_nothing_but_what_was_found() {
+        let shape = shapes().into_iter().find(|shape| !shape.racy).unwrap();
+        let compared = with(Path::new("/bin/false"), &shape);
+        assert_eq!(compared.agreement, Agreement::Undecided);
+        assert!(compared.loom.note.is_some_and(|note| note.contains("exit status: 1")));
+    }
 }
