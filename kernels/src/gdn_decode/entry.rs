@@ -99,8 +99,9 @@ const VARIANTS: &[VariantEntry] = &[
     VariantEntry {
         name: "intermediate_by_slot",
         summary: "intermediate states are indexed by the slot that is read, not by the request",
-        required: "a slot of b or more is read: GP0004 on `intermediate_states`; below, race-free with wrong outputs \
-                   unless every request reads the slot of its own number; two requests that read one slot: GP0001",
+        required: "a slot of b or more is read: GP0004 on `intermediate_states`, in WGSL GP0005 where 32 bits are not enough; \
+                   below, race-free with wrong outputs unless every request reads the slot of its own number; two \
+                   requests that read one slot: GP0001",
         shapes: &["cache=1", "cache=1,state=f32,slot=1+0", "cache=1,state=f32,slot=0"],
         long_shapes: &[],
     },

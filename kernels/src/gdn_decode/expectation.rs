@@ -36,7 +36,7 @@ pub fn expectation(problem: &Problem, variant: Variant, options: Options) -> Exp
     beyond_pool(problem, &mut found);
     match variant {
         Variant::Auto | Variant::WideVec | Variant::Ilp4 | Variant::Pretranspose => {}
-        Variant::IntermediateBySlot => by_slot(problem, &mut found),
+        Variant::IntermediateBySlot => by_slot(problem, options.language, &mut found),
         Variant::Offset32 if options.language == Language::Cuda => offset(problem, &mut found),
         Variant::IntermediateOffset32 if options.language == Language::Cuda => intermediate_offset(problem, &mut found),
         // WGSL cannot address what would wrap.
@@ -90,26 +90,44 @@ fn used_slots(problem: &Problem) -> impl Iterator<Item = u64> {
 }
 
 /// The rows of `intermediate_states` are those of the slot, of which there are as many as requests.
-fn by_slot(problem: &Problem, found: &mut Found) {
+fn by_slot(problem: &Problem, language: Language, found: &mut Found) {
     let shape = problem.shape();
     if !shape.cache_intermediate() {
         return;
     }
+    let rows = u64::from(shape.steps()) * u64::from(shape.hv());
+    let used = u64::from(shape.t()) * u64::from(shape.hv());
+    let elements = u64::from(shape.b()) * rows * STATE;
     let mut users: BTreeMap<u64, u32> = BTreeMap::new();
+    let (mut touched, mut wraps) = (Vec::new(), false);
     for request in 0..shape.b() {
         let Some(slot) = problem.read_slot(request) else { continue };
-        if slot >= u64::from(shape.b()) {
-            found.add("GP0004", "intermediate_states", Outputs::Wrong);
-        } else {
+        if slot < u64::from(shape.b()) {
             *users.entry(slot).or_default() += 1;
         }
         if slot != u64::from(request) {
             found.outputs = Outputs::Wrong;
         }
+        for row in (0..used).map(|row| slot * rows + row) {
+            // CUDA's offsets have 64 bits, WGSL's 32.
+            let offset = row * STATE;
+            let start = if language == Language::Wgsl { offset % (2 * REACH) } else { offset };
+            if start != offset {
+                found.add("GP0005", "intermediate_states", Outputs::NotStated);
+                wraps = true;
+            }
+            if start + STATE > elements {
+                found.add("GP0004", "intermediate_states", Outputs::Wrong);
+            }
+            touched.push(Touched { start: i128::from(start), request, writes: true });
+        }
     }
     if users.values().any(|users| *users > 1) {
         found.add("GP0001", "intermediate_states", Outputs::Wrong);
         found.safe_under = Some(SafeUnder::NotStated);
+    }
+    if wraps {
+        meet("intermediate_states", touched, 0..elements, found);
     }
 }
 

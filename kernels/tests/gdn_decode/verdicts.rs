@@ -59,6 +59,12 @@ fn intermediate_states_by_slot_leave_their_buffer_from_slot_b_on() {
     by_slot("state=f32,h=1,hv=2,slot=1+0", &[]);
     by_slot("state=f32,h=1,hv=2,slot=0+1", &[]);
     by_slot("h=1,hv=2,b=3,slot=2+1+2,write=3+4+5", &[("GP0001", "intermediate_states")]);
+    // 32 bits are not enough: 37,450 * 7 states of 2^14 elements are 2^32 and six states, which is inside again.
+    const WRAPPED: Rules = &[("GP0005", "intermediate_states")];
+    const BOTH: Rules = &[OUTSIDE[0], WRAPPED[0]];
+    by_slot("b=1,h=1,hv=1,pool=40000,slot=37449,steps=7", OUTSIDE);
+    by_slot("b=1,h=1,hv=1,pool=40000,slot=37450,steps=7", WRAPPED);
+    by_slot("b=1,h=1,hv=1,pool=70000,slot=65537,steps=7", BOTH);
 }
 
 #[test]
