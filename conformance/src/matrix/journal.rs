@@ -268,6 +268,16 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_journal_is_free_though_a_process_has_inherited_it() {
+        let (_folder, path) = written();
+        let journal = Journal::of_build(&path, "b").unwrap();
+        let inherited = journal.file.try_clone().unwrap();
+        drop(journal);
+        assert!(Journal::of_build(&path, "b").is_ok());
+        drop(inherited);
+    }
+
+    #[test]
     fn a_journal_of_another_build_and_other_files_are_refused() {
         let (_folder, path) = written();
         assert!(matches!(Journal::of_build(&path, "c"), Err(JournalError::OtherBuild { .. })));
